@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The job file, parsed and checked. Everything a user can get wrong in it is refused here, with
+ * file, line, the nearest valid name and the allowed range; nothing later has to look again.
+ */
+#ifndef COTENANT_CAMPAIGN_JOB_H
+#define COTENANT_CAMPAIGN_JOB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bench/bench.h"
+#include "harness/core/error.h"
+#include "noise/noise.h"
+
+enum { CT_NAME_MAX = 64, CT_MAX_INTENSITIES = 32 };
+
+/* Where work runs and behind which boundary. Strings are owned; "" where not given. */
+struct ct_tenant {
+	char name[CT_NAME_MAX];
+	char *cpus;    /* location string; "": all CPUs */
+	char *memory;  /* location string, "any", or "": near the CPUs */
+	char *via;     /* "" or "local": a child of the harness; else the words of a launcher */
+	char *address; /* numeric address its peers listen on; "": that of `nic`, or 127.0.0.1 */
+	char *nic;     /* network device whose address is used when `address` is not given; or "" */
+	bool shared;   /* may use CPUs that other tenants use */
+	unsigned line; /* where it was declared, for messages; 0: not from a file */
+};
+
+enum ct_arrival { CT_ARRIVAL_CONSTANT, CT_ARRIVAL_POISSON };
+/* What every victim takes besides its own parameters (ct_victim_common). */
+struct ct_victim_common {
+	double rate_hz; /* 0: closed loop */
+	int arrival;    /* enum ct_arrival */
+	uint64_t raw;   /* raw samples kept per epoch; 0: none */
+};
+extern const struct ct_param ct_victim_common_params[];
+
+enum ct_pattern { CT_PATTERN_CONSTANT, CT_PATTERN_SQUARE, CT_PATTERN_POISSON, CT_PATTERN_RAMP };
+/* What every aggressor takes besides its own parameters. `intensity` of a job file is a list and
+ * lives in ct_aggressor_entry. */
+struct ct_aggressor_common {
+	uint64_t threads;    /* 0: one per CPU of the tenant */
+	double intensity;    /* percent of the solo maximum */
+	int pattern;         /* enum ct_pattern */
+	double frequency_hz; /* of square and ramp; mean burst rate of poisson */
+	double duty;         /* percent of the period that square is on */
+};
+extern const struct ct_param ct_aggressor_common_params[];
+
+struct ct_victim_entry {
+	char name[CT_NAME_MAX];
+	const struct ct_victim_ops *ops;
+	unsigned tenant; /* index into ct_job.tenants */
+	int peer;        /* tenant of its other end; -1: same tenant as the victim */
+	struct ct_victim_common common;
+	void *options; /* ops->options_size bytes */
+	unsigned line;
+};
+
+struct ct_aggressor_entry {
+	char name[CT_NAME_MAX];
+	const struct ct_aggressor_ops *ops;
+	unsigned tenant;
+	int peer;
+	double intensities[CT_MAX_INTENSITIES]; /* percent, ascending as given */
+	unsigned n_intensities;
+	struct ct_aggressor_common common;
+	void *options;
+	unsigned line;
+};
+
+/* One isolation configuration: the tenants as it sees them. */
+struct ct_config {
+	char name[CT_NAME_MAX];
+	char *expect;              /* "" or an environment that must be in force */
+	struct ct_tenant *tenants; /* n_tenants of the job, with this config's overrides applied */
+	unsigned line;
+};
+
+struct ct_job {
+	char *path;
+	char *text;      /* the file as read, for the result */
+	char *overrides; /* the --set words, one a line */
+	char name[CT_NAME_MAX];
+	char *description;
+	uint64_t replicates;
+	uint64_t warmup_ns, measure_ns, recovery_ns, epoch_ns;
+	struct ct_tenant *tenants;
+	size_t n_tenants;
+	struct ct_victim_entry *victims;
+	size_t n_victims;
+	struct ct_aggressor_entry *aggressors;
+	size_t n_aggressors;
+	struct ct_config *configs; /* at least one: "local" when the file names none */
+	size_t n_configs;
+};
+
+/* `sets`: words of --set, "suite.replicates=2", "tenant.victim.cpus=core:1",
+ * "victim.dram.working_set=32M". */
+bool ct_job_load(struct ct_job *job, const char *path, const char *const *sets, size_t n_sets,
+		 struct ct_error *err);
+/* The same from memory; `path` is only used in messages. */
+bool ct_job_parse(struct ct_job *job, const char *path, const char *text, const char *const *sets,
+		  size_t n_sets, struct ct_error *err);
+void ct_job_free(struct ct_job *job);
+
+/* Sets one tenant key ("cpus", "via", ...); shared by job files, --set and `bench`/`noise`. */
+bool ct_tenant_set(struct ct_tenant *tenant, const char *key, const char *value,
+		   struct ct_error *err);
+void ct_tenant_init(struct ct_tenant *tenant, const char *name);
+void ct_tenant_free(struct ct_tenant *tenant);
+extern const char *const ct_tenant_keys[]; /* NULL-terminated */
+
+#endif

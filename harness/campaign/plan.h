@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The schedule: randomised complete blocks. Each replicate visits every cell once, in an order of
+ * its own; within the visit (a block) baseline and treatment alternate as ABBA or BAAB, so that a
+ * linear drift of the machine cancels, and a recovery phase follows the last treatment. Exactly
+ * half of a cell's blocks (rounded) begin with the baseline. Everything follows from the seed.
+ */
+#ifndef COTENANT_CAMPAIGN_PLAN_H
+#define COTENANT_CAMPAIGN_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "harness/campaign/job.h"
+#include "harness/core/error.h"
+
+enum ct_role { CT_ROLE_BASELINE, CT_ROLE_TREATMENT, CT_ROLE_RECOVERY };
+enum { CT_PHASES_PER_BLOCK = 5 };
+
+struct ct_cell {
+	uint32_t config, victim, aggressor; /* indexes into the job */
+	double intensity;                   /* percent */
+};
+
+struct ct_visit { /* one block of one cell, in the order in which it will be run */
+	uint32_t cell;
+	uint32_t block; /* replicate number, 0-based */
+	enum ct_role order[CT_PHASES_PER_BLOCK];
+	uint64_t seed; /* for the workers of this block */
+};
+
+struct ct_plan {
+	uint64_t seed;
+	struct ct_cell *cells;
+	size_t n_cells;
+	struct ct_visit *visits;
+	size_t n_visits;
+	uint64_t duration_ns; /* estimate, set-up and calibration included */
+};
+
+/* `budget_ns` 0: the job's replicates; else as many as fit, at least 2, or an error that says the
+ * least budget. */
+bool ct_plan_make(struct ct_plan *plan, const struct ct_job *job, uint64_t seed, uint64_t budget_ns,
+		  struct ct_error *err);
+void ct_plan_free(struct ct_plan *plan);
+/* "ABBRA": A baseline, B treatment, R recovery. */
+const char *ct_visit_text(const struct ct_visit *visit, char out[CT_PHASES_PER_BLOCK + 1]);
+
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "harness/core/recorder.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void slot_reset(struct ct_epoch_slot *slot)
+{
+	if (slot->count) {
+		uint32_t low = ct_hist_index(slot->min_ps), high = ct_hist_index(slot->max_ps);
+
+		memset(slot->counts + low, 0, (high - low + 1) * sizeof *slot->counts);
+	}
+	slot->count = slot->sum_ps = slot->max_ps = slot->overflow = 0;
+	slot->min_ps = UINT64_MAX;
+	slot->slow_count = 0;
+	slot->raw_count = slot->raw_dropped = 0;
+}
+
+bool ct_recorder_init(struct ct_recorder *recorder, uint64_t raw_capacity, struct ct_error *err)
+{
+	memset(recorder, 0, sizeof *recorder);
+	recorder->raw_capacity = raw_capacity;
+	for (int i = 0; i < CT_RECORDER_SLOTS; i++) {
+		struct ct_epoch_slot *slot = &recorder->slots[i];
+		size_t bytes = CT_HIST_BUCKETS * sizeof *slot->counts;
+
+		slot->counts = malloc(bytes);
+		if (raw_capacity && slot->counts)
+			slot->raw = malloc(raw_capacity * sizeof *slot->raw);
+		if (!slot->counts || (raw_capacity && !slot->raw)) {
+			ct_recorder_free(recorder);
+			return ct_broken_errno(err, "memory for the recorder");
+		}
+		/* Touched now, so that no page fault falls into a phase. */
+		memset(slot->counts, 0, bytes);
+		if (slot->raw)
+			memset(slot->raw, 0, raw_capacity * sizeof *slot->raw);
+		slot_reset(slot);
+	}
+	return true;
+}
+
+void ct_recorder_free(struct ct_recorder *recorder)
+{
+	for (int i = 0; i < CT_RECORDER_SLOTS; i++) {
+		free(recorder->slots[i].counts);
+		free(recorder->slots[i].raw);
+		recorder->slots[i].counts = NULL;
+		recorder->slots[i].raw = NULL;
+	}
+}
+
+void ct_recorder_begin(struct ct_recorder *recorder, const struct ct_clock *clock,
+		       uint64_t begin_tick, uint64_t epoch_ns, uint64_t operations_per_sample)
+{
+	for (int i = 0; i < CT_RECORDER_SLOTS; i++)
+		slot_reset(&recorder->slots[i]);
+	atomic_store_explicit(&recorder->closed, 0, memory_order_relaxed);
+	atomic_store_explicit(&recorder->taken, 0, memory_order_release);
+	recorder->mult = clock->ps_mult / operations_per_sample;
+	recorder->epoch_ticks = ct_ns_to_ticks(clock, epoch_ns);
+	recorder->epoch_end = begin_tick + recorder->epoch_ticks;
+	recorder->slow_floor = 0;
+	recorder->slot = &recorder->slots[0];
+	recorder->slot->begin_tick = begin_tick;
+}
+
+static bool next_slot_is_free(struct ct_recorder *recorder, unsigned closed)
+{
+	unsigned taken = atomic_load_explicit(&recorder->taken, memory_order_acquire);
+
+	return closed + 1 - taken < CT_RECORDER_SLOTS;
+}
+
+void ct_recorder_roll(struct ct_recorder *recorder, uint64_t tick)
+{
+	unsigned closed = atomic_load_explicit(&recorder->closed, memory_order_relaxed);
+	uint64_t past = tick - recorder->epoch_end;
+
+	/* Boundaries stay on the grid of the phase, whatever one long sample did. */
+	recorder->epoch_end += recorder->epoch_ticks * (past / recorder->epoch_ticks + 1);
+	if (!next_slot_is_free(recorder, closed))
+		return;
+	recorder->slot->end_tick = tick;
+	recorder->slot = &recorder->slots[(closed + 1) % CT_RECORDER_SLOTS];
+	recorder->slot->begin_tick = tick;
+	recorder->slow_floor = 0;
+	atomic_store_explicit(&recorder->closed, closed + 1, memory_order_release);
+}
+
+void ct_recorder_end(struct ct_recorder *recorder, uint64_t end_tick)
+{
+	unsigned closed = atomic_load_explicit(&recorder->closed, memory_order_relaxed);
+
+	recorder->slot->end_tick = end_tick;
+	atomic_store_explicit(&recorder->closed, closed + 1, memory_order_release);
+}
+
+struct ct_epoch_slot *ct_recorder_take(struct ct_recorder *recorder)
+{
+	unsigned taken = atomic_load_explicit(&recorder->taken, memory_order_relaxed);
+
+	if (atomic_load_explicit(&recorder->closed, memory_order_acquire) == taken)
+		return NULL;
+	return &recorder->slots[taken % CT_RECORDER_SLOTS];
+}
+
+void ct_recorder_give_back(struct ct_recorder *recorder, struct ct_epoch_slot *slot)
+{
+	slot_reset(slot);
+	atomic_fetch_add_explicit(&recorder->taken, 1, memory_order_release);
+}
+
+double ct_epoch_quantile(const struct ct_epoch_slot *slot, double q)
+{
+	uint64_t rank, seen = 0;
+
+	if (slot->count == 0)
+		return NAN;
+	rank = (uint64_t)ceil(q * (double)slot->count);
+	if (rank < 1)
+		rank = 1;
+	for (uint32_t i = ct_hist_index(slot->min_ps); i <= ct_hist_index(slot->max_ps); i++) {
+		seen += slot->counts[i];
+		if (seen >= rank)
+			return ct_hist_mid(i);
+	}
+	return (double)slot->max_ps;
+}
+
+static void sift_down(struct ct_sample *heap, uint32_t n)
+{
+	for (uint32_t i = 0;;) {
+		uint32_t least = i, left = 2 * i + 1, right = left + 1;
+		struct ct_sample swap = heap[i];
+
+		if (left < n && heap[left].ps < heap[least].ps)
+			least = left;
+		if (right < n && heap[right].ps < heap[least].ps)
+			least = right;
+		if (least == i)
+			return;
+		heap[i] = heap[least];
+		heap[least] = swap;
+		i = least;
+	}
+}
+
+static void sift_up(struct ct_sample *heap, uint32_t i)
+{
+	while (i > 0 && heap[i].ps < heap[(i - 1) / 2].ps) {
+		struct ct_sample swap = heap[i];
+
+		heap[i] = heap[(i - 1) / 2];
+		heap[(i - 1) / 2] = swap;
+		i = (i - 1) / 2;
+	}
+}
+
+/* Every sample that sets a new maximum comes here too, because the floor never exceeds it. */
+void ct_record_slow(struct ct_recorder *recorder, uint64_t tick, uint64_t ps)
+{
+	struct ct_epoch_slot *slot = recorder->slot;
+
+	if (ps > slot->max_ps)
+		slot->max_ps = ps;
+	if (ps > CT_HIST_MAX_PS)
+		slot->overflow++;
+	if (slot->slow_count < CT_SLOWEST) {
+		slot->slowest[slot->slow_count] = (struct ct_sample){tick, ps};
+		sift_up(slot->slowest, slot->slow_count++);
+	} else {
+		slot->slowest[0] = (struct ct_sample){tick, ps};
+		sift_down(slot->slowest, CT_SLOWEST);
+	}
+	if (slot->slow_count == CT_SLOWEST)
+		recorder->slow_floor = slot->slowest[0].ps + 1;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where work runs. A location string names a set of processing units and the memory nodes near
+ * them; hwloc resolves it. Grammar (a comma unites, a slash narrows, as in hwloc-calc):
+ *
+ *   core:0  core:0-3  core:0,2  pu:3  l3:1/core:0-3  l2:0  numa:1  package:0  machine  all
+ *   near:eth0   near:mlx5_0   near:gpu0   near:0000:41:00.0     the CPUs closest to a device
+ *   same-l3-as:T  same-core-as:T  same-numa-as:T  same-package-as:T   relative to tenant T, minus
+ *   other-core-than:T  other-l3-than:T  other-numa-than:T  other-package-than:T    T's own CPUs
+ *
+ * `core:0` is one core with all its hardware threads, by logical index; `pu:3` is by OS index, the
+ * number that taskset and /proc use. `numa:`, `package:` are by OS index as well.
+ */
+#ifndef COTENANT_PLACE_PLACE_H
+#define COTENANT_PLACE_PLACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <hwloc.h>
+
+#include "harness/core/error.h"
+
+struct ct_topology; /* an hwloc topology, loaded once, read-only afterwards */
+
+/*
+ * This machine, restricted to the CPUs this process may use. `with_devices` also loads PCI and OS
+ * devices, which `near:` needs and which takes longer. Free with ct_topology_free.
+ */
+bool ct_topology_load(struct ct_topology **topology, bool with_devices, struct ct_error *err);
+/* Another machine, for tests: an hwloc XML file ("*.xml") or a synthetic description. */
+bool ct_topology_load_from(struct ct_topology **topology, const char *source, struct ct_error *err);
+void ct_topology_free(struct ct_topology *topology);
+hwloc_topology_t ct_topology_hwloc(const struct ct_topology *topology);
+/* The whole topology as hwloc XML. The caller frees it with free(). NULL on failure. */
+char *ct_topology_xml(const struct ct_topology *topology);
+
+struct ct_place {
+	hwloc_bitmap_t cpus;  /* OS indexes */
+	hwloc_bitmap_t nodes; /* NUMA node OS indexes that memory is bound to; empty: not bound */
+};
+
+bool ct_place_init(struct ct_place *place, struct ct_error *err); /* both sets empty */
+void ct_place_free(struct ct_place *place);
+unsigned ct_place_cpu_count(const struct ct_place *place);
+/* OS index of the i-th CPU of the place, i modulo its count: threads beyond it wrap around. */
+int ct_place_cpu(const struct ct_place *place, unsigned i);
+/* "0-3,8": writes at most `size` bytes, returns `out`. */
+const char *ct_place_text(const struct ct_place *place, char *out, size_t size);
+/* Parses "0-3,8" (as ct_place_text writes it) into `place->cpus`. */
+bool ct_place_parse_cpus(struct ct_place *place, const char *list, struct ct_error *err);
+
+/* A tenant that `same-...-as:` and `other-...-than:` may refer to. */
+struct ct_named_place {
+	const char *name;
+	const struct ct_place *place;
+};
+
+/*
+ * Resolves a location into `place` (initialised; overwritten). `cpus` may be NULL or "" for the
+ * whole machine, `memory` NULL or "" for the nodes nearest to the CPUs, "any" for no binding.
+ * Errors name the location, the part that does not resolve, and what this machine has instead.
+ */
+bool ct_place_resolve(const struct ct_topology *topology, const char *cpus, const char *memory,
+		      const struct ct_named_place *others, size_t n_others, struct ct_place *place,
+		      struct ct_error *err);
+
+/* Binds the calling thread to one CPU (the i-th of the place) and checks where it runs afterwards.
+ */
+bool ct_bind_thread(const struct ct_place *place, unsigned i, struct ct_error *err);
+/* Binds the calling thread to all CPUs of the place, and checks. */
+bool ct_bind_thread_all(const struct ct_place *place, struct ct_error *err);
+
+enum ct_pages { CT_PAGES_BASE, CT_PAGES_TRANSPARENT, CT_PAGES_HUGE_2M, CT_PAGES_HUGE_1G };
+/* Names for parameter tables, in the order of enum ct_pages: base, thp, 2M, 1G; NULL-terminated. */
+extern const char *const ct_pages_names[];
+
+struct ct_memory {
+	void *base;
+	size_t bytes; /* as asked */
+	size_t mapped;
+	bool locked; /* mlock succeeded; without the right to lock it is false, not an error */
+};
+
+/*
+ * Maps private anonymous memory bound to the place's nodes, pre-faulted and locked. Base pages
+ * are really base pages (MADV_NOHUGEPAGE). Leaves a reserve: refuses what would take the machine
+ * (or the memory cgroup) below max(256 MiB, 5 %) of free memory. Huge pages that are not
+ * configured are an error that says how many are missing and where to configure them.
+ */
+bool ct_memory_map(struct ct_memory *memory, const struct ct_place *place, size_t bytes,
+		   enum ct_pages pages, struct ct_error *err);
+void ct_memory_unmap(struct ct_memory *memory);
+
+#endif

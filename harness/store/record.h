@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a campaign hands to the store: one record a block, made of phases, epochs and sparse
+ * histograms. Times are CLOCK_MONOTONIC nanoseconds of the controller's host; latencies are
+ * nanoseconds as double in rows, picosecond buckets in histograms. Counters are differences over
+ * the epoch; a covariate that could not be read is NaN.
+ */
+#ifndef COTENANT_STORE_RECORD_H
+#define COTENANT_STORE_RECORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "harness/campaign/plan.h"
+#include "harness/core/hist.h"
+
+/* One epoch of a victim. */
+struct ct_epoch_row {
+	uint64_t start_ns, end_ns;
+	uint64_t count; /* samples */
+	uint64_t overflow;
+	double min_ns, mean_ns, p50_ns, p99_ns, max_ns;
+	double steal_ns; /* time the hypervisor ran somebody else on the victim's CPUs */
+	double involuntary_switches; /* of the measuring thread */
+	double voluntary_switches;
+	double minor_faults, major_faults;
+	double interrupts;          /* on the victim's CPUs */
+	double frequency_hz;        /* of the victim's first CPU */
+	double aggressor_rate;      /* units/s achieved over this epoch; NaN without aggressor */
+	double aggressor_min_share; /* smallest achieved/asked among the aggressor's epochs that
+				       overlap it */
+	uint32_t counted;           /* 1: enters the phase's histogram */
+};
+
+/* One epoch of an aggressor. */
+struct ct_noise_row {
+	uint64_t start_ns, end_ns;
+	double units;       /* done in this epoch */
+	double asked_units; /* that the pattern and the intensity asked for */
+	double busy;        /* share of the epoch in which no thread was paced to sleep, 0..1 */
+	double on_cpu;      /* CPU time over wall time times threads, 0..1 */
+	double runnable;    /* on_cpu plus waiting in the run queue, 0..1 */
+};
+
+struct ct_slow_sample {
+	uint64_t time_ns;
+	double latency_ns;
+};
+
+/* Verdict on the dose of a treatment. */
+enum ct_load {
+	CT_LOAD_NONE,      /* no aggressor in this phase */
+	CT_LOAD_HELD,      /* at least 90 % of the asked rate in the epochs counted */
+	CT_LOAD_CONTENDED, /* below that although it never paused: the contention itself limits it
+			    */
+	CT_LOAD_ABSENT     /* did not load: nothing of this phase counts */
+};
+
+struct ct_phase_record {
+	enum ct_role role;
+	uint32_t order;            /* position within the block, 0.. */
+	uint64_t start_ns, end_ns; /* measured part, warm-up excluded */
+	enum ct_load load;
+	double asked_rate, achieved_rate; /* units/s; NaN without aggressor */
+	uint64_t count;                   /* samples in the histogram: of counted epochs only */
+	uint64_t overflow, raw_dropped;
+	double min_ns, mean_ns, max_ns; /* exact, of counted epochs; NaN when count is 0 */
+	struct ct_bucket *buckets;      /* ascending, n_buckets */
+	size_t n_buckets;
+	struct ct_epoch_row *epochs;
+	size_t n_epochs;
+	struct ct_noise_row *noise;
+	size_t n_noise;
+	struct ct_slow_sample *slowest; /* descending, at most CT_SLOWEST */
+	size_t n_slowest;
+};
+
+enum ct_block_status { CT_BLOCK_OK, CT_BLOCK_FAILED, CT_BLOCK_NOT_LOADED };
+
+struct ct_block_record {
+	uint32_t cell, block;
+	uint32_t visit; /* position in the realised order */
+	uint64_t seed;
+	int64_t started_unix_ns; /* wall clock, for the log only */
+	enum ct_block_status status;
+	char message[512]; /* why it failed or did not load; "" when OK */
+	double solo_rate;  /* the calibrated solo maximum in force, units/s; NaN without */
+	struct ct_phase_record phases[CT_PHASES_PER_BLOCK];
+	size_t n_phases;
+};
+
+void ct_block_record_free(
+	struct ct_block_record *record); /* what phases point to; then zeroes it */
+
+#endif
