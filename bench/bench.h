@@ -62,6 +62,9 @@ struct ct_victim_ops {
 	void (*failure)(void *state, struct ct_error *err); /* NULL where operate can't fail */
 	void (*teardown)(void *state);
 
+	/* CPUs that `cotenant bench` gives it when none are named; 0 means 1. */
+	unsigned wanted_cpus;
+
 	const struct ct_peer_ops *peer; /* NULL: needs no other end */
 };
 

@@ -12,6 +12,7 @@
 
 #include "bench/bench.h"
 #include "harness/core/error.h"
+#include "harness/tenant/common.h"
 #include "noise/noise.h"
 
 enum { CT_NAME_MAX = 64, CT_MAX_INTENSITIES = 32 };
@@ -27,27 +28,6 @@ struct ct_tenant {
 	bool shared;   /* may use CPUs that other tenants use */
 	unsigned line; /* where it was declared, for messages; 0: not from a file */
 };
-
-enum ct_arrival { CT_ARRIVAL_CONSTANT, CT_ARRIVAL_POISSON };
-/* What every victim takes besides its own parameters (ct_victim_common). */
-struct ct_victim_common {
-	double rate_hz; /* 0: closed loop */
-	int arrival;    /* enum ct_arrival */
-	uint64_t raw;   /* raw samples kept per epoch; 0: none */
-};
-extern const struct ct_param ct_victim_common_params[];
-
-enum ct_pattern { CT_PATTERN_CONSTANT, CT_PATTERN_SQUARE, CT_PATTERN_POISSON, CT_PATTERN_RAMP };
-/* What every aggressor takes besides its own parameters. `intensity` of a job file is a list and
- * lives in ct_aggressor_entry. */
-struct ct_aggressor_common {
-	uint64_t threads;    /* 0: one per CPU of the tenant */
-	double intensity;    /* percent of the solo maximum */
-	int pattern;         /* enum ct_pattern */
-	double frequency_hz; /* of square and ramp; mean burst rate of poisson */
-	double duty;         /* percent of the period that square is on */
-};
-extern const struct ct_param ct_aggressor_common_params[];
 
 struct ct_victim_entry {
 	char name[CT_NAME_MAX];

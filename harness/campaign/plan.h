@@ -14,9 +14,7 @@
 
 #include "harness/campaign/job.h"
 #include "harness/core/error.h"
-
-enum ct_role { CT_ROLE_BASELINE, CT_ROLE_TREATMENT, CT_ROLE_RECOVERY };
-enum { CT_PHASES_PER_BLOCK = 5 };
+#include "harness/core/measurement.h"
 
 struct ct_cell {
 	uint32_t config, victim, aggressor; /* indexes into the job */

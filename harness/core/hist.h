@@ -69,6 +69,14 @@ size_t ct_hist_to_sparse(const struct ct_hist *hist, struct ct_bucket *out, size
  * type 1). NaN when the histogram is empty.
  */
 double ct_hist_quantile(const struct ct_hist *hist, double q);
+/*
+ * Whether the samples carry the q-quantile: at least one of them must lie beyond its rank, or the
+ * "quantile" would be the maximum under another name.
+ */
+static inline bool ct_hist_carries(const struct ct_hist *hist, double q)
+{
+	return (double)hist->total * (1 - q) >= 1 - 1e-9;
+}
 /* Mean of the bucket midpoints, in picoseconds; NaN when empty. */
 double ct_hist_mean(const struct ct_hist *hist);
 

@@ -46,3 +46,15 @@ const char *ct_build_id(char out[CT_BUILD_ID_TEXT])
 	dl_iterate_phdr(find_note, out);
 	return out;
 }
+
+const char *ct_boot_id(char out[CT_BOOT_ID_TEXT])
+{
+	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	if (!file || !fgets(out, CT_BOOT_ID_TEXT, file))
+		strcpy(out, "unknown");
+	out[strcspn(out, "\n")] = '\0';
+	if (file)
+		fclose(file);
+	return out;
+}

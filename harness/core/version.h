@@ -9,4 +9,8 @@ enum { CT_BUILD_ID_TEXT = 64 };
  */
 const char *ct_build_id(char out[CT_BUILD_ID_TEXT]);
 
+enum { CT_BOOT_ID_TEXT = 64 };
+/* The kernel's boot id: equal for all processes that share a kernel, and so a clock. */
+const char *ct_boot_id(char out[CT_BOOT_ID_TEXT]);
+
 #endif

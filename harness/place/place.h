@@ -9,7 +9,16 @@
  *   other-core-than:T  other-l3-than:T  other-numa-than:T  other-package-than:T    T's own CPUs
  *
  * `core:0` is one core with all its hardware threads, by logical index; `pu:3` is by OS index, the
- * number that taskset and /proc use. `numa:`, `package:` are by OS index as well.
+ * number that taskset and /proc use. `numa:`, `package:` are by OS index as well. `l2:`, `l3:` and
+ * `die:` are by logical index and work in the relative forms too. After a slash a logical index
+ * counts within what is on its left: `l3:1/core:0` is the first core of that cache.
+ *
+ * same-X-as:T leaves out T's own CPUs, and for X other than core also the other hardware threads
+ * of T's cores. other-X-than:T leaves out every X that T touches.
+ *
+ * near:gpuN is the N-th GPU: as NVML, CUDA, ROCm or Level Zero count them where hwloc knows that,
+ * else by PCI address among display, 3D and processing accelerators. A network device without a
+ * place of its own (loopback, veth, a bridge) is near the whole machine.
  */
 #ifndef COTENANT_PLACE_PLACE_H
 #define COTENANT_PLACE_PLACE_H
@@ -24,8 +33,10 @@
 struct ct_topology; /* an hwloc topology, loaded once, read-only afterwards */
 
 /*
- * This machine, restricted to the CPUs this process may use. `with_devices` also loads PCI and OS
- * devices, which `near:` needs and which takes longer. Free with ct_topology_free.
+ * This machine, restricted to the CPUs that the process's cpuset allows; logical indexes count
+ * those alone. An affinity mask set by taskset is no such limit: a binding replaces it.
+ * `with_devices` also loads PCI and OS devices, which takes longer; without them every `near:`
+ * loads them for itself. Free with ct_topology_free.
  */
 bool ct_topology_load(struct ct_topology **topology, bool with_devices, struct ct_error *err);
 /* Another machine, for tests: an hwloc XML file ("*.xml") or a synthetic description. */
@@ -34,6 +45,16 @@ void ct_topology_free(struct ct_topology *topology);
 hwloc_topology_t ct_topology_hwloc(const struct ct_topology *topology);
 /* The whole topology as hwloc XML. The caller frees it with free(). NULL on failure. */
 char *ct_topology_xml(const struct ct_topology *topology);
+/*
+ * The indexes that `word` ("core", "pu", "l2", "l3", "die", "numa", "package") takes here: "0-3",
+ * or "" when this machine has none of it. Writes at most `size` bytes, returns `out`.
+ */
+const char *ct_topology_indexes(const struct ct_topology *topology, const char *word, char *out,
+				size_t size);
+/* The words that ct_topology_indexes takes; NULL-terminated. */
+extern const char *const ct_topology_words[];
+/* What `near:` takes here, separated by ", ". Writes at most `size` bytes, returns `out`. */
+const char *ct_topology_devices(const struct ct_topology *topology, char *out, size_t size);
 
 struct ct_place {
 	hwloc_bitmap_t cpus;  /* OS indexes */
@@ -49,6 +70,12 @@ int ct_place_cpu(const struct ct_place *place, unsigned i);
 const char *ct_place_text(const struct ct_place *place, char *out, size_t size);
 /* Parses "0-3,8" (as ct_place_text writes it) into `place->cpus`. */
 bool ct_place_parse_cpus(struct ct_place *place, const char *list, struct ct_error *err);
+/*
+ * The closest thing that a CPU of one place shares with a CPU of the other: "core", "l2", "l3",
+ * "numa", "package" or "machine", the first of these that holds. A static string.
+ */
+const char *ct_place_shared_level(const struct ct_topology *topology, const struct ct_place *a,
+				  const struct ct_place *b);
 
 /* A tenant that `same-...-as:` and `other-...-than:` may refer to. */
 struct ct_named_place {
@@ -65,6 +92,13 @@ bool ct_place_resolve(const struct ct_topology *topology, const char *cpus, cons
 		      const struct ct_named_place *others, size_t n_others, struct ct_place *place,
 		      struct ct_error *err);
 
+/*
+ * Refuses two tenants that have a CPU in common, by name of tenant and CPU, unless one of the two
+ * is `shared`. `shared` may be NULL: none is.
+ */
+bool ct_places_overlap_check(const struct ct_named_place *places, const bool *shared, size_t n,
+			     struct ct_error *err);
+
 /* Binds the calling thread to one CPU (the i-th of the place) and checks where it runs afterwards.
  */
 bool ct_bind_thread(const struct ct_place *place, unsigned i, struct ct_error *err);
@@ -77,16 +111,20 @@ extern const char *const ct_pages_names[];
 
 struct ct_memory {
 	void *base;
-	size_t bytes; /* as asked */
-	size_t mapped;
-	bool locked; /* mlock succeeded; without the right to lock it is false, not an error */
+	size_t bytes;  /* as asked */
+	size_t mapped; /* `bytes` in whole pages of the kind asked for */
+	bool locked;   /* mlock succeeded; without the right to lock it is false, not an error */
+	void *reservation; /* address space around it, with a guard page at either end */
+	size_t reserved;
 };
 
 /*
  * Maps private anonymous memory bound to the place's nodes, pre-faulted and locked. Base pages
  * are really base pages (MADV_NOHUGEPAGE). Leaves a reserve: refuses what would take the machine
  * (or the memory cgroup) below max(256 MiB, 5 %) of free memory. Huge pages that are not
- * configured are an error that says how many are missing and where to configure them.
+ * configured are an error that says how many are missing and where to configure them. Afterwards
+ * the pages are checked: that they lie on the place's nodes, and that transparent huge pages really
+ * are huge. `place` may be NULL: not bound.
  */
 bool ct_memory_map(struct ct_memory *memory, const struct ct_place *place, size_t bytes,
 		   enum ct_pages pages, struct ct_error *err);

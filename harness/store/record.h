@@ -11,41 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "harness/campaign/plan.h"
 #include "harness/core/hist.h"
-
-/* One epoch of a victim. */
-struct ct_epoch_row {
-	uint64_t start_ns, end_ns;
-	uint64_t count; /* samples */
-	uint64_t overflow;
-	double min_ns, mean_ns, p50_ns, p99_ns, max_ns;
-	double steal_ns; /* time the hypervisor ran somebody else on the victim's CPUs */
-	double involuntary_switches; /* of the measuring thread */
-	double voluntary_switches;
-	double minor_faults, major_faults;
-	double interrupts;          /* on the victim's CPUs */
-	double frequency_hz;        /* of the victim's first CPU */
-	double aggressor_rate;      /* units/s achieved over this epoch; NaN without aggressor */
-	double aggressor_min_share; /* smallest achieved/asked among the aggressor's epochs that
-				       overlap it */
-	uint32_t counted;           /* 1: enters the phase's histogram */
-};
-
-/* One epoch of an aggressor. */
-struct ct_noise_row {
-	uint64_t start_ns, end_ns;
-	double units;       /* done in this epoch */
-	double asked_units; /* that the pattern and the intensity asked for */
-	double busy;        /* share of the epoch in which no thread was paced to sleep, 0..1 */
-	double on_cpu;      /* CPU time over wall time times threads, 0..1 */
-	double runnable;    /* on_cpu plus waiting in the run queue, 0..1 */
-};
-
-struct ct_slow_sample {
-	uint64_t time_ns;
-	double latency_ns;
-};
+#include "harness/core/measurement.h"
 
 /* Verdict on the dose of a treatment. */
 enum ct_load {

@@ -38,10 +38,6 @@ bool ct_store_resume(struct ct_store **store, const char *path, const json_t *he
 bool ct_store_has(const struct ct_store *store, uint32_t cell, uint32_t block);
 
 /* Raw samples of one epoch of a block under way, `ps` values with end times in ns. */
-struct ct_raw_sample {
-	uint64_t time_ns;
-	uint64_t ps;
-};
 bool ct_store_raw(struct ct_store *store, uint32_t cell, uint32_t block, uint32_t order,
 		  uint32_t epoch, const struct ct_raw_sample *samples, size_t n,
 		  struct ct_error *err);

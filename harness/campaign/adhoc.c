@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "harness/campaign/adhoc.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/core/units.h"
+
+enum { MAX_NAMES = 256 };
+
+/* Everything a key may belong to, in the order in which it is looked up. */
+struct scope {
+	const char *kind; /* of the workload, for messages */
+	const struct ct_param *own, *common;
+	void *own_options, *common_options;
+	struct ct_tenant *tenant, *peer; /* peer: NULL when it has no other end */
+};
+
+static size_t add_params(const struct ct_param *table, const char **names, size_t n)
+{
+	for (; table && table->name && n < MAX_NAMES; table++)
+		names[n++] = table->name;
+	return n;
+}
+
+static bool unknown_key(const struct scope *scope, const char *key, struct ct_error *err)
+{
+	const char *names[MAX_NAMES];
+	const char *near;
+	size_t n = add_params(scope->common, names, add_params(scope->own, names, 0));
+
+	for (const char *const *tenant_key = ct_tenant_keys; *tenant_key && n < MAX_NAMES;
+	     tenant_key++)
+		names[n++] = *tenant_key;
+	near = ct_nearest(key, names, n);
+	if (near)
+		return ct_usage(
+			err,
+			"%s has no parameter '%s' (did you mean '%s'?): see 'cotenant list %s'",
+			scope->kind, key, near, scope->kind);
+	return ct_usage(err, "%s has no parameter '%s': see 'cotenant list %s'", scope->kind, key,
+			scope->kind);
+}
+
+static bool is_tenant_key(const char *key)
+{
+	for (const char *const *name = ct_tenant_keys; *name; name++) {
+		if (strcmp(*name, key) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool set_key(const struct scope *scope, const char *key, const char *value,
+		    struct ct_error *err)
+{
+	const struct ct_param *param = ct_param_find(scope->own, key);
+
+	if (param)
+		return ct_param_set(param, scope->own_options, value, err);
+	param = ct_param_find(scope->common, key);
+	if (param)
+		return ct_param_set(param, scope->common_options, value, err);
+	if (strncmp(key, "peer.", 5) == 0 && is_tenant_key(key + 5)) {
+		if (!scope->peer)
+			return ct_usage(err, "%s: %s has no other end", key, scope->kind);
+		return ct_tenant_set(scope->peer, key + 5, value, err);
+	}
+	if (is_tenant_key(key))
+		return ct_tenant_set(scope->tenant, key, value, err);
+	return unknown_key(scope, key, err);
+}
+
+static bool set_word(const char *word, const struct scope *victim, const struct scope *aggressor,
+		     struct ct_error *err)
+{
+	const char *equals = strchr(word, '=');
+	const struct scope *scope = victim->kind ? victim : aggressor;
+	char key[CT_NAME_MAX];
+	const char *name = key;
+
+	if (!equals || equals == word)
+		return ct_usage(err, "'%s' is not key=value", word);
+	if ((size_t)(equals - word) >= sizeof key)
+		return ct_usage(err, "'%.20s...': the key is too long", word);
+	snprintf(key, sizeof key, "%.*s", (int)(equals - word), word);
+	if (victim->kind && strncmp(key, "with.", 5) == 0) {
+		if (!aggressor->kind)
+			return ct_usage(err, "%s needs with=AGGRESSOR", key);
+		scope = aggressor;
+		name = key + 5;
+	}
+	return set_key(scope, name, equals + 1, err);
+}
+
+static bool unknown_workload(const char *what, const char *name, const char *near,
+			     struct ct_error *err)
+{
+	if (near)
+		return ct_usage(err, "no %s '%s' (did you mean '%s'?): see 'cotenant list'", what,
+				name, near);
+	return ct_usage(err, "no %s '%s': see 'cotenant list'", what, name);
+}
+
+/* Only tenants that are used exist: each is placed by a worker of its own. */
+static unsigned add_tenant(struct ct_adhoc *adhoc, const char *name)
+{
+	unsigned i = (unsigned)adhoc->job.n_tenants++;
+
+	ct_tenant_init(&adhoc->tenants[i], name);
+	return i;
+}
+
+static bool find_victim(struct ct_adhoc *adhoc, const char *name, struct ct_error *err)
+{
+	const char *names[MAX_NAMES];
+	size_t n = 0;
+
+	adhoc->victim.ops = ct_victim_find(name);
+	if (!adhoc->victim.ops) {
+		for (; ct_victims[n] && n < MAX_NAMES; n++)
+			names[n] = ct_victims[n]->name;
+		return unknown_workload("victim", name, ct_nearest(name, names, n), err);
+	}
+	snprintf(adhoc->victim.name, sizeof adhoc->victim.name, "%s", name);
+	adhoc->victim.tenant = add_tenant(adhoc, "victim");
+	adhoc->victim.peer = adhoc->victim.ops->peer ? (int)add_tenant(adhoc, "victim_peer") : -1;
+	adhoc->victim.options = calloc(1, adhoc->victim.ops->options_size + 1);
+	if (!adhoc->victim.options)
+		return ct_broken_errno(err, "memory for parameters");
+	ct_params_init(adhoc->victim.ops->params, adhoc->victim.options);
+	ct_params_init(ct_victim_common_params, &adhoc->victim.common);
+	return true;
+}
+
+static bool find_aggressor(struct ct_adhoc *adhoc, const char *name, struct ct_error *err)
+{
+	const char *names[MAX_NAMES];
+	size_t n = 0;
+
+	adhoc->aggressor.ops = ct_aggressor_find(name);
+	if (!adhoc->aggressor.ops) {
+		for (; ct_aggressors[n] && n < MAX_NAMES; n++)
+			names[n] = ct_aggressors[n]->name;
+		return unknown_workload("aggressor", name, ct_nearest(name, names, n), err);
+	}
+	snprintf(adhoc->aggressor.name, sizeof adhoc->aggressor.name, "%s", name);
+	adhoc->aggressor.tenant = add_tenant(adhoc, "neighbour");
+	adhoc->aggressor.peer =
+		adhoc->aggressor.ops->peer ? (int)add_tenant(adhoc, "neighbour_peer") : -1;
+	adhoc->aggressor.options = calloc(1, adhoc->aggressor.ops->options_size + 1);
+	if (!adhoc->aggressor.options)
+		return ct_broken_errno(err, "memory for parameters");
+	ct_params_init(adhoc->aggressor.ops->params, adhoc->aggressor.options);
+	ct_params_init(ct_aggressor_common_params, &adhoc->aggressor.common);
+	return true;
+}
+
+static bool default_cpus(struct ct_tenant *tenant, const char *cpus, struct ct_error *err)
+{
+	return tenant->cpus[0] || ct_tenant_set(tenant, "cpus", cpus, err);
+}
+
+/* A peer that is not somewhere else sits beside its workload. */
+static bool default_peer(struct ct_adhoc *adhoc, int peer, unsigned beside, struct ct_error *err)
+{
+	return peer < 0 || adhoc->tenants[peer].via[0] ||
+	       default_cpus(&adhoc->tenants[peer], adhoc->tenants[beside].cpus, err);
+}
+
+/* What a newcomer gets: the victim on the first core, its neighbour on another. */
+static bool set_defaults(struct ct_adhoc *adhoc, struct ct_error *err)
+{
+	const long online = sysconf(_SC_NPROCESSORS_ONLN);
+	const unsigned n_cpus = online > 0 ? (unsigned)online : 1;
+	unsigned wanted = adhoc->victim.ops ? adhoc->victim.ops->wanted_cpus : 1;
+	char cores[32];
+
+	wanted = wanted == 0 ? 1 : wanted > n_cpus ? n_cpus : wanted;
+	snprintf(cores, sizeof cores, "core:0-%u", wanted - 1);
+	if (wanted == 1)
+		snprintf(cores, sizeof cores, "core:0");
+	if (adhoc->victim.ops &&
+	    (!default_cpus(&adhoc->tenants[adhoc->victim.tenant], cores, err) ||
+	     !default_peer(adhoc, adhoc->victim.peer, adhoc->victim.tenant, err)))
+		return false;
+	if (!adhoc->aggressor.ops)
+		return true;
+	if (adhoc->victim.ops && n_cpus > 1 &&
+	    !default_cpus(&adhoc->tenants[adhoc->aggressor.tenant], "other-core-than:victim", err))
+		return false;
+	return default_peer(adhoc, adhoc->aggressor.peer, adhoc->aggressor.tenant, err);
+}
+
+static struct scope victim_scope(struct ct_adhoc *adhoc)
+{
+	struct ct_victim_entry *victim = &adhoc->victim;
+
+	return (struct scope){
+		.kind = victim->name,
+		.own = victim->ops->params,
+		.common = ct_victim_common_params,
+		.own_options = victim->options,
+		.common_options = &victim->common,
+		.tenant = &adhoc->tenants[victim->tenant],
+		.peer = victim->peer >= 0 ? &adhoc->tenants[victim->peer] : NULL,
+	};
+}
+
+static struct scope aggressor_scope(struct ct_adhoc *adhoc)
+{
+	struct ct_aggressor_entry *aggressor = &adhoc->aggressor;
+
+	return (struct scope){
+		.kind = aggressor->name,
+		.own = aggressor->ops->params,
+		.common = ct_aggressor_common_params,
+		.own_options = aggressor->options,
+		.common_options = &aggressor->common,
+		.tenant = &adhoc->tenants[aggressor->tenant],
+		.peer = aggressor->peer >= 0 ? &adhoc->tenants[aggressor->peer] : NULL,
+	};
+}
+
+bool ct_adhoc_make(struct ct_adhoc *adhoc, const char *victim, const char *aggressor,
+		   const char *const *words, size_t n_words, struct ct_error *err)
+{
+	struct scope of_victim = {0}, of_aggressor = {0};
+
+	*adhoc = (struct ct_adhoc){.config = {.name = "local", .expect = (char *)""}};
+	adhoc->job = (struct ct_job){
+		.tenants = adhoc->tenants,
+		.victims = &adhoc->victim,
+		.n_victims = victim != NULL,
+		.aggressors = &adhoc->aggressor,
+		.n_aggressors = aggressor != NULL,
+		.configs = &adhoc->config,
+		.n_configs = 1,
+	};
+	adhoc->config.tenants = adhoc->tenants;
+	if ((victim && !find_victim(adhoc, victim, err)) ||
+	    (aggressor && !find_aggressor(adhoc, aggressor, err)))
+		return false;
+	if (victim)
+		of_victim = victim_scope(adhoc);
+	if (aggressor)
+		of_aggressor = aggressor_scope(adhoc);
+	for (size_t i = 0; i < n_words; i++) {
+		if (!set_word(words[i], &of_victim, &of_aggressor, err))
+			return false;
+	}
+	return set_defaults(adhoc, err);
+}
+
+void ct_adhoc_free(struct ct_adhoc *adhoc)
+{
+	for (size_t i = 0; i < adhoc->job.n_tenants; i++)
+		ct_tenant_free(&adhoc->tenants[i]);
+	if (adhoc->victim.options)
+		ct_params_free(adhoc->victim.ops->params, adhoc->victim.options);
+	if (adhoc->aggressor.options)
+		ct_params_free(adhoc->aggressor.ops->params, adhoc->aggressor.options);
+	free(adhoc->victim.options);
+	free(adhoc->aggressor.options);
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "harness/campaign/block.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "harness/campaign/phase.h"
+
+struct raw_sink {
+	const struct ct_block_run *run;
+	const struct ct_visit *visit;
+	bool store_failed; /* tells a failing disk from a failing workload */
+};
+
+static bool keep_raw(void *context, uint32_t order, uint32_t epoch,
+		     const struct ct_raw_sample *samples, size_t n, struct ct_error *err)
+{
+	struct raw_sink *sink = context;
+
+	sink->store_failed = !ct_store_raw(sink->run->store, sink->visit->cell, sink->visit->block,
+					   order, epoch, samples, n, err);
+	return !sink->store_failed;
+}
+
+static void watch(void *context, const struct ct_epoch_row *row)
+{
+	const struct raw_sink *sink = context;
+
+	ct_progress_epoch(sink->run->progress, row);
+}
+
+static int64_t unix_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static struct ct_phase_plan plan_phase(const struct ct_block_run *run, const struct ct_visit *visit,
+				       uint32_t order, struct raw_sink *sink)
+{
+	const struct ct_job *job = run->ground->job;
+	const struct ct_cell *cell = &run->plan->cells[visit->cell];
+	const enum ct_role role = visit->order[order];
+
+	return (struct ct_phase_plan){
+		.role = role,
+		.order = order,
+		/* Recovery begins at once: what lingers is what it looks for. */
+		.warmup_ns = role == CT_ROLE_RECOVERY ? 0 : job->warmup_ns,
+		.measure_ns = role == CT_ROLE_RECOVERY ? job->recovery_ns : job->measure_ns,
+		.epoch_ns = job->epoch_ns,
+		.intensity = cell->intensity,
+		.solo_rate =
+			run->ground->configs[cell->config].aggressors[cell->aggressor].solo_rate,
+		.blocks = job->aggressors[cell->aggressor].ops->blocks,
+		.raw = keep_raw,
+		.watch = watch,
+		.context = sink,
+	};
+}
+
+static bool run_phases(const struct ct_block_run *run, const struct ct_visit *visit,
+		       struct ct_crew *crew, struct ct_block_record *record, struct raw_sink *sink,
+		       struct ct_error *err)
+{
+	for (uint32_t order = 0; order < CT_PHASES_PER_BLOCK; order++) {
+		struct ct_phase_plan plan = plan_phase(run, visit, order, sink);
+
+		record->n_phases = order + 1;
+		if (!ct_phase_run(crew, &plan, &record->phases[order], err))
+			return false;
+	}
+	return true;
+}
+
+/* The reason why a cell can't run at all under its config; NULL: it can. */
+static const char *unfit(const struct ct_block_run *run, const struct ct_cell *cell)
+{
+	const struct ct_config_ground *at = &run->ground->configs[cell->config];
+
+	if (at->victims[cell->victim].why_not)
+		return at->victims[cell->victim].why_not;
+	return at->aggressors[cell->aggressor].why_not;
+}
+
+static void judge_load(const struct ct_block_run *run, struct ct_block_record *record)
+{
+	const struct ct_cell *cell = &run->plan->cells[record->cell];
+
+	for (size_t i = 0; i < record->n_phases; i++) {
+		const struct ct_phase_record *phase = &record->phases[i];
+
+		if (phase->load != CT_LOAD_ABSENT)
+			continue;
+		record->status = CT_BLOCK_NOT_LOADED;
+		snprintf(record->message, sizeof record->message,
+			 "aggressor '%s' did not load: %.3g of %.3g %s/s asked",
+			 run->ground->job->aggressors[cell->aggressor].name, phase->achieved_rate,
+			 phase->asked_rate,
+			 run->ground->job->aggressors[cell->aggressor].ops->unit);
+		return;
+	}
+}
+
+static void note_failure(struct ct_block_record *record, const char *text)
+{
+	record->status = CT_BLOCK_FAILED;
+	snprintf(record->message, sizeof record->message, "%.500s", text);
+}
+
+static bool run_crew(const struct ct_block_run *run, const struct ct_visit *visit,
+		     struct ct_block_record *record, struct raw_sink *sink, struct ct_error *err)
+{
+	const struct ct_job *job = run->ground->job;
+	const struct ct_cell *cell = &run->plan->cells[visit->cell];
+	const struct ct_config_ground *at = &run->ground->configs[cell->config];
+	const struct ct_tenant *tenants = job->configs[cell->config].tenants;
+	struct ct_crew_setup setup = {
+		.victim = ct_actor_of_victim(&job->victims[cell->victim], tenants, at->placements),
+		.aggressor = ct_actor_of_aggressor(&job->aggressors[cell->aggressor], tenants,
+						   at->placements),
+		.avoid_cpus = at->victim_cpus,
+		.token = run->ground->token,
+		.seed = visit->seed,
+	};
+	struct ct_crew crew;
+	bool good;
+
+	if (!ct_crew_open(&crew, run->links, &setup, err))
+		return false;
+	good = run_phases(run, visit, &crew, record, sink, err);
+	ct_crew_close(&crew);
+	return good;
+}
+
+bool ct_block_run(const struct ct_block_run *run, struct ct_block_record *record,
+		  struct ct_error *err)
+{
+	const struct ct_visit *visit = &run->plan->visits[run->visit];
+	const struct ct_cell *cell = &run->plan->cells[visit->cell];
+	struct raw_sink sink = {.run = run, .visit = visit};
+	const char *why_not = unfit(run, cell);
+
+	*record = (struct ct_block_record){
+		.cell = visit->cell,
+		.block = visit->block,
+		.visit = run->visit,
+		.seed = visit->seed,
+		.started_unix_ns = unix_ns(),
+		.solo_rate =
+			run->ground->configs[cell->config].aggressors[cell->aggressor].solo_rate,
+	};
+	if (why_not) {
+		note_failure(record, why_not);
+		return true;
+	}
+	if (run_crew(run, visit, record, &sink, err)) {
+		judge_load(run, record);
+		return true;
+	}
+	if (err->kind == CT_ERR_INTERRUPTED || sink.store_failed)
+		return false;
+	note_failure(record, err->text);
+	*err = (struct ct_error){0};
+	return true;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The workers of one block: a victim, its other end if it has one, an aggressor and its sink. A
+ * crew is set up afresh for every block, so that luck in page placement is drawn anew and belongs
+ * to the variance between blocks, where it is seen.
+ */
+#ifndef COTENANT_CAMPAIGN_CREW_H
+#define COTENANT_CAMPAIGN_CREW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "harness/campaign/job.h"
+#include "harness/core/error.h"
+#include "harness/net/peer.h"
+#include "harness/tenant/link.h"
+
+/* Where a tenant really is: what its worker answered. */
+struct ct_placement {
+	char *cpus;    /* "0-3": OS indexes */
+	char *nodes;   /* "0" or "" */
+	char *boot_id; /* tells hosts apart */
+};
+
+/* A workload to start: one entry of the job as one config sees it. Nothing here is owned. */
+struct ct_actor {
+	const char *role; /* "victim" or "aggressor" */
+	const char *name, *kind;
+	const struct ct_param *params, *common_params;
+	const void *options, *common;
+	bool has_peer;
+	const struct ct_tenant *tenant, *peer_tenant;
+	const struct ct_placement *placement, *peer_placement; /* NULL: not resolved yet */
+};
+
+struct ct_crew_setup {
+	struct ct_actor victim, aggressor; /* .name NULL: there is none */
+	const char *avoid_cpus;            /* CPUs of all victims on this host: "0,4-7" or "" */
+	const char *token;
+	uint64_t seed;
+};
+
+struct ct_crew {
+	struct ct_links *links;
+	struct ct_link victim, victim_peer, aggressor, aggressor_peer;
+	json_t *victim_ready, *aggressor_ready; /* READY messages */
+};
+
+struct ct_actor ct_actor_of_victim(const struct ct_victim_entry *entry,
+				   const struct ct_tenant *tenants,
+				   const struct ct_placement *placements);
+struct ct_actor ct_actor_of_aggressor(const struct ct_aggressor_entry *entry,
+				      const struct ct_tenant *tenants,
+				      const struct ct_placement *placements);
+
+/* Starts and sets up all of them, idle. On failure all are closed. */
+bool ct_crew_open(struct ct_crew *crew, struct ct_links *links, const struct ct_crew_setup *setup,
+		  struct ct_error *err);
+void ct_crew_close(struct ct_crew *crew);
+
+/*
+ * Asks a worker behind the tenant's boundary where the tenant is. `others` (n of them) are tenants
+ * resolved before, to which its location may refer. Strings of *placement are the caller's.
+ */
+bool ct_place_tenant(struct ct_links *links, const struct ct_tenant *tenant,
+		     const struct ct_tenant *others, const struct ct_placement *other_placements,
+		     size_t n, struct ct_placement *placement, struct ct_error *err);
+void ct_placement_free(struct ct_placement *placement);
+
+/* Fills `token` with random hex digits. */
+bool ct_token_make(char token[CT_TOKEN_LENGTH + 1], struct ct_error *err);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "harness/cli/cli.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+
+bool ct_cli_bad_option(int argc, char **argv, int option, struct ct_error *err)
+{
+	const char *word = optind > 0 && optind <= argc ? argv[optind - 1] : "";
+
+	if (option == ':')
+		return ct_usage(err, "%s: %s needs a value: see 'cotenant %s --help'", argv[0],
+				word, argv[0]);
+	return ct_usage(err, "%s: unknown option '%s': see 'cotenant %s --help'", argv[0], word,
+			argv[0]);
+}
+
+bool ct_cli_flush(struct ct_error *err)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return true;
+	return ct_broken_errno(err, "writing to standard output");
+}

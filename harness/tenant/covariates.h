@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What else happened on the victim's CPUs during an epoch, read from /proc and /sys by the worker's
+ * control thread, which runs elsewhere: the measuring thread itself never calls the kernel.
+ */
+#ifndef COTENANT_TENANT_COVARIATES_H
+#define COTENANT_TENANT_COVARIATES_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "harness/place/place.h"
+#include "harness/core/measurement.h"
+
+/* Running totals; NaN where the kernel does not tell. */
+struct ct_covariates {
+	double steal_ns;
+	double involuntary_switches, voluntary_switches;
+	double minor_faults, major_faults;
+	double interrupts;
+	double frequency_hz; /* not a total: the value now */
+};
+
+/* State of one sampler: it stops reading /proc/interrupts where that is too slow to be harmless. */
+struct ct_covariate_sampler {
+	const struct ct_place *place;
+	pid_t thread;
+	uint64_t interrupts_cost_ns;
+};
+
+void ct_covariates_read(struct ct_covariate_sampler *sampler, struct ct_covariates *now);
+/* Fills the covariate columns of `row` with now minus before. */
+void ct_covariates_delta(const struct ct_covariates *before, const struct ct_covariates *now,
+			 struct ct_epoch_row *row);
+
+/* Nanoseconds on a CPU and in the run queue of one thread, from its schedstat; false if unreadable.
+ */
+bool ct_thread_schedstat(pid_t thread, double *on_cpu_ns, double *waiting_ns);
+/* Total time this process's CPU cgroup has been throttled by its quota, ns; 0 where there is none.
+ */
+double ct_throttled_ns(void);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The controller's end of a worker: starting it behind its tenant's boundary, talking to it,
+ * hearing its last words and ending it. A worker dies with the controller: parent-death signal, its
+ * own process group, end of file on its input, and a hard deadline of its own.
+ */
+#ifndef COTENANT_TENANT_LINK_H
+#define COTENANT_TENANT_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <hwloc.h>
+#include <jansson.h>
+
+#include "harness/core/error.h"
+#include "harness/core/frame.h"
+
+enum { CT_LINKS_MAX = 8 };
+
+struct ct_link;
+/* Epochs and noise rows, as they arrive. False ends the wait with the error. */
+typedef bool ct_link_handler(void *context, unsigned type, const void *payload, size_t length,
+			     struct ct_error *err);
+
+struct ct_link {
+	char name[160]; /* "victim 'dram' on tenant 'left'", for messages */
+	pid_t pid;      /* 0: not open */
+	int to, from, errors;
+	struct ct_frame_reader reader;
+	char last_words[512]; /* the end of its standard error, one line */
+	ct_link_handler *handler;
+	void *context;
+	json_t *hello;
+	int64_t clock_offset_ns; /* to add to its times to get ours; 0 under the same kernel */
+	unsigned reply_type;     /* of `reply`; 0: none has come */
+	json_t *reply;
+};
+
+/* The workers that belong together: while one is awaited, all are served. */
+struct ct_links {
+	struct ct_link *items[CT_LINKS_MAX];
+	size_t n;
+	int signal_fd;       /* signalfd of SIGINT and SIGTERM; -1: none */
+	bool interrupted;    /* one of them came */
+	hwloc_bitmap_t home; /* CPUs that workers start with */
+};
+
+/* Blocks SIGINT and SIGTERM for this process and notes the CPUs it may use. */
+bool ct_links_init(struct ct_links *links, struct ct_error *err);
+void ct_links_free(struct ct_links *links); /* after every link has been closed */
+/* Takes what signals have come without waiting. */
+bool ct_links_interrupted(struct ct_links *links);
+
+/* Refuses a `via` whose first word is no program that can be run. */
+bool ct_via_check(const char *via, struct ct_error *err);
+
+/*
+ * Starts `via` + this program + "worker" and waits for its HELLO; refuses another build. On failure
+ * the link is closed. `via` "" or "local": a child of this process.
+ */
+bool ct_link_open(struct ct_links *links, struct ct_link *link, const char *via,
+		  struct ct_error *err);
+/* `body` is stolen; NULL for an empty message. */
+bool ct_link_send(struct ct_link *link, unsigned type, json_t *body, struct ct_error *err);
+/*
+ * Serves all links until `link` has sent `type`; *reply (may be NULL) is the caller's. Fails when
+ * any of the links fails or ends, after timeout_ns, or when interrupted.
+ */
+bool ct_link_await(struct ct_links *links, struct ct_link *link, unsigned type, uint64_t timeout_ns,
+		   json_t **reply, struct ct_error *err);
+/* ct_link_send, then ct_link_await. */
+bool ct_link_ask(struct ct_links *links, struct ct_link *link, unsigned type, json_t *body,
+		 unsigned reply_type, uint64_t timeout_ns, json_t **reply, struct ct_error *err);
+/* Serves all links for `ns`: what arrives goes to the handlers. Fails as ct_link_await does. */
+bool ct_links_serve(struct ct_links *links, uint64_t ns, struct ct_error *err);
+/* Asks it to quit, waits two seconds, then kills its process group. Harmless on a closed link. */
+void ct_link_close(struct ct_links *links, struct ct_link *link);
+
+#endif

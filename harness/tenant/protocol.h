@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What controller and worker say to each other: frames (core/frame.h) over the worker's standard
+ * input and output. Control messages carry JSON; epochs carry the structs below, byte for byte,
+ * which is safe because a worker of another build id is refused at HELLO.
+ *
+ *   worker      HELLO {version, build_id, pid, boot_id}
+ *   controller  SETUP {role, kind, ...}            worker  READY {cpus, nodes, endpoint, ...}
+ *   controller  CALIBRATE {seconds}                worker  CALIBRATED {rate}
+ *   controller  LOAD {intensity, solo_rate}        worker  LOADED {share}, then NOISE until
+ * UNLOADED controller  RUN {warmup_ns, measure_ns}        worker  EPOCH ..., DONE controller UNLOAD
+ * worker  UNLOADED controller  QUIT, or end of file               worker  exits worker, at any time
+ * FAILED {kind, text}, then exits
+ */
+#ifndef COTENANT_TENANT_PROTOCOL_H
+#define COTENANT_TENANT_PROTOCOL_H
+
+#include <stdint.h>
+
+#include "harness/core/hist.h"
+#include "harness/core/measurement.h"
+
+enum { CT_PROTOCOL_VERSION = 1 };
+
+enum ct_message {
+	CT_MSG_SETUP = 1,
+	CT_MSG_CALIBRATE,
+	CT_MSG_LOAD,
+	CT_MSG_UNLOAD,
+	CT_MSG_RUN,
+	CT_MSG_CLOCK,
+	CT_MSG_QUIT,
+
+	CT_MSG_HELLO = 64,
+	CT_MSG_READY,
+	CT_MSG_CALIBRATED,
+	CT_MSG_LOADED,
+	CT_MSG_NOISE,
+	CT_MSG_EPOCH,
+	CT_MSG_DONE,
+	CT_MSG_UNLOADED,
+	CT_MSG_CLOCK_IS,
+	CT_MSG_FAILED
+};
+
+/* "SETUP", "EPOCH", ...; "?" for a number that is none. */
+const char *ct_message_name(unsigned type);
+
+/*
+ * CT_MSG_EPOCH: this, then n_buckets ct_bucket_wire, n_slow ct_slow_sample, n_raw ct_raw_sample.
+ * row.counted and the aggressor's columns are the controller's to fill.
+ */
+struct ct_epoch_wire {
+	uint32_t n_buckets, n_slow, n_raw, reserved;
+	uint64_t raw_dropped;
+	struct ct_epoch_row row;
+};
+
+struct ct_bucket_wire {
+	uint32_t index, count;
+};
+
+/* CT_MSG_NOISE: one or more struct ct_noise_row. */
+
+#endif

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A worker that is a victim: runs phases on request and sends every closed epoch. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/tenant/covariates.h"
+#include "harness/tenant/protocol.h"
+#include "harness/tenant/victim_runner.h"
+#include "harness/tenant/worker.h"
+
+/* The control thread looks this often for the end of a phase and for closed epochs. */
+enum { LOOK_NS = 20000000 };
+
+struct victim_role {
+	const struct ct_victim_ops *ops;
+	void *options;
+	struct ct_victim_common common;
+	char *endpoint;
+	struct ct_victim_runner runner;
+	bool started;
+	bool running;
+	struct ct_covariate_sampler sampler;
+	struct ct_covariates before;
+};
+
+static void free_role(struct victim_role *role)
+{
+	if (role->started)
+		ct_victim_runner_stop(&role->runner);
+	if (role->options)
+		ct_params_free(role->ops->params, role->options);
+	free(role->options);
+	free(role->endpoint);
+	free(role);
+}
+
+static void teardown(struct ct_worker *worker)
+{
+	free_role(worker->role_state);
+	worker->role_state = NULL;
+}
+
+static bool read_setup(struct victim_role *role, const json_t *setup, struct ct_error *err)
+{
+	const char *kind = json_string_value(json_object_get(setup, "kind"));
+	const char *endpoint = json_string_value(json_object_get(setup, "endpoint"));
+
+	role->ops = kind ? ct_victim_find(kind) : NULL;
+	if (!role->ops)
+		return ct_usage(err, "no victim of kind '%s'", kind ? kind : "");
+	role->options = calloc(1, role->ops->options_size + 1);
+	role->endpoint = endpoint ? strdup(endpoint) : NULL;
+	if (!role->options || (endpoint && !role->endpoint))
+		return ct_broken_errno(err, "memory for the victim");
+	ct_params_init(role->ops->params, role->options);
+	ct_params_init(ct_victim_common_params, &role->common);
+	return ct_worker_params(setup, "params", role->ops->params, role->options, err) &&
+	       ct_worker_params(setup, "common", ct_victim_common_params, &role->common, err);
+}
+
+static bool check_available(const struct ct_victim_ops *ops, struct ct_error *err)
+{
+	char why[256];
+
+	if (!ops->available || ops->available(why, sizeof why))
+		return true;
+	return ct_broken(err, "%s can't run here: %s", ops->name, why);
+}
+
+static bool start(struct ct_worker *worker, struct victim_role *role, const json_t *setup,
+		  struct ct_error *err)
+{
+	struct ct_victim_env env = {
+		.clock = &worker->clock,
+		.place = &worker->place,
+		.endpoint = role->endpoint,
+		.token = worker->token,
+		.seed = (uint64_t)json_integer_value(json_object_get(setup, "seed")),
+		.operations_per_sample = 1,
+	};
+
+	if (!read_setup(role, setup, err) || !check_available(role->ops, err) ||
+	    !ct_victim_runner_start(&role->runner, role->ops, role->options, &role->common, &env,
+				    err))
+		return false;
+	role->started = true;
+	role->sampler = (struct ct_covariate_sampler){.place = &worker->place,
+						      .thread = role->runner.thread_id};
+	return true;
+}
+
+static json_t *clock_json(const struct ct_clock *clock)
+{
+	return json_pack("{s:s, s:f, s:f, s:f}", "source", ct_clock_source_name(clock->source),
+			 "resolution_ns", clock->resolution_ns, "cost_ns", clock->cost_ns,
+			 "ticks_per_s", clock->ticks_per_s);
+}
+
+static bool setup_role(struct ct_worker *worker, const json_t *setup, json_t *reply,
+		       struct ct_error *err)
+{
+	struct victim_role *role = calloc(1, sizeof *role);
+
+	if (!role)
+		return ct_broken_errno(err, "memory for the victim");
+	if (!start(worker, role, setup, err)) {
+		free_role(role);
+		return false;
+	}
+	worker->role_state = role;
+	json_object_set_new(reply, "operations_per_sample",
+			    json_integer((json_int_t)role->runner.env.operations_per_sample));
+	json_object_set_new(reply, "bytes_per_operation",
+			    json_integer((json_int_t)role->runner.env.bytes_per_operation));
+	json_object_set_new(reply, "clock", clock_json(&worker->clock));
+	return true;
+}
+
+static bool begin_phase(struct ct_worker *worker, struct victim_role *role, const json_t *body,
+			struct ct_error *err)
+{
+	json_int_t warmup, measure, epoch;
+	struct ct_phase_request request;
+
+	if (json_unpack((json_t *)body, "{s:I, s:I, s:I}", "warmup_ns", &warmup, "measure_ns",
+			&measure, "epoch_ns", &epoch) != 0 ||
+	    warmup < 0 || measure <= 0 || epoch <= 0 || role->running)
+		return ct_usage(err, "bad RUN");
+	request = (struct ct_phase_request){(uint64_t)warmup, (uint64_t)measure, (uint64_t)epoch};
+	ct_worker_deadline(request.warmup_ns + request.measure_ns);
+	ct_covariates_read(&role->sampler, &role->before);
+	ct_victim_runner_begin(&role->runner, &request);
+	role->running = true;
+	worker->wake_ns = ct_monotonic_ns() + LOOK_NS;
+	return true;
+}
+
+static void fill_row(const struct victim_role *role, const struct ct_epoch_slot *slot,
+		     struct ct_epoch_row *row)
+{
+	const struct ct_clock *clock = role->runner.env.clock;
+	const struct ct_anchor *anchor = &role->runner.anchor;
+
+	*row = (struct ct_epoch_row){
+		.start_ns = ct_anchor_ns(clock, anchor, slot->begin_tick),
+		.end_ns = ct_anchor_ns(clock, anchor, slot->end_tick),
+		.count = slot->count,
+		.overflow = slot->overflow,
+		.min_ns = slot->count ? (double)slot->min_ps / 1e3 : NAN,
+		.mean_ns = slot->count ? (double)slot->sum_ps / 1e3 / (double)slot->count : NAN,
+		.p50_ns = ct_epoch_quantile(slot, 0.5) / 1e3,
+		.p99_ns = ct_epoch_quantile(slot, 0.99) / 1e3,
+		.max_ns = slot->count ? (double)slot->max_ps / 1e3 : NAN,
+		.aggressor_rate = NAN,
+		.aggressor_share = NAN,
+	};
+}
+
+static uint32_t count_buckets(const struct ct_epoch_slot *slot)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = ct_hist_index(slot->min_ps);
+	     slot->count && i <= ct_hist_index(slot->max_ps); i++)
+		n += slot->counts[i] != 0;
+	return n;
+}
+
+static void write_buckets(const struct ct_epoch_slot *slot, struct ct_bucket_wire *out)
+{
+	for (uint32_t i = ct_hist_index(slot->min_ps);
+	     slot->count && i <= ct_hist_index(slot->max_ps); i++) {
+		if (slot->counts[i])
+			*out++ = (struct ct_bucket_wire){i, slot->counts[i]};
+	}
+}
+
+static bool send_epoch(struct ct_worker *worker, struct victim_role *role,
+		       const struct ct_epoch_slot *slot, struct ct_error *err)
+{
+	const struct ct_clock *clock = role->runner.env.clock;
+	const struct ct_anchor *anchor = &role->runner.anchor;
+	struct ct_epoch_wire wire = {.n_buckets = count_buckets(slot),
+				     .n_slow = slot->slow_count,
+				     .n_raw = (uint32_t)slot->raw_count,
+				     .raw_dropped = slot->raw_dropped};
+	const size_t buckets_at = sizeof wire;
+	const size_t slow_at = buckets_at + wire.n_buckets * sizeof(struct ct_bucket_wire);
+	const size_t raw_at = slow_at + wire.n_slow * sizeof(struct ct_slow_sample);
+	const size_t length = raw_at + wire.n_raw * sizeof(struct ct_raw_sample);
+	struct ct_covariates now;
+	unsigned char *message;
+	bool good;
+
+	ct_covariates_read(&role->sampler, &now);
+	fill_row(role, slot, &wire.row);
+	ct_covariates_delta(&role->before, &now, &wire.row);
+	role->before = now;
+	message = malloc(length);
+	if (!message)
+		return ct_broken_errno(err, "memory for an epoch");
+	memcpy(message, &wire, sizeof wire);
+	write_buckets(slot, (struct ct_bucket_wire *)(void *)(message + buckets_at));
+	for (uint32_t i = 0; i < wire.n_slow; i++) {
+		struct ct_slow_sample slow = {
+			.time_ns = ct_anchor_ns(clock, anchor, slot->slowest[i].tick),
+			.latency_ns = (double)slot->slowest[i].ps / 1e3};
+
+		memcpy(message + slow_at + i * sizeof slow, &slow, sizeof slow);
+	}
+	for (uint32_t i = 0; i < wire.n_raw; i++) {
+		struct ct_raw_sample raw = {.time_ns =
+						    ct_anchor_ns(clock, anchor, slot->raw[i].tick),
+					    .ps = slot->raw[i].ps};
+
+		memcpy(message + raw_at + i * sizeof raw, &raw, sizeof raw);
+	}
+	good = ct_frame_write(worker->out, CT_MSG_EPOCH, message, length, "controller", err);
+	free(message);
+	return good;
+}
+
+static bool send_closed_epochs(struct ct_worker *worker, struct victim_role *role,
+			       struct ct_error *err)
+{
+	struct ct_epoch_slot *slot;
+
+	while ((slot = ct_recorder_take(&role->runner.recorder)) != NULL) {
+		bool warmup = slot->begin_tick < role->runner.measure_begin_tick;
+		bool good = true;
+
+		if (warmup)
+			ct_covariates_read(&role->sampler, &role->before);
+		else
+			good = send_epoch(worker, role, slot, err);
+		ct_recorder_give_back(&role->runner.recorder, slot);
+		if (!good)
+			return false;
+	}
+	return true;
+}
+
+static bool tick(struct ct_worker *worker, struct ct_error *err)
+{
+	struct victim_role *role = worker->role_state;
+	bool finished = ct_victim_runner_finished(&role->runner);
+
+	worker->wake_ns = finished ? UINT64_MAX : ct_monotonic_ns() + LOOK_NS;
+	/* Asked before the epochs are taken: what was closed by then is all there is. */
+	if (!send_closed_epochs(worker, role, err))
+		return false;
+	if (!finished)
+		return true;
+	role->running = false;
+	return ct_victim_runner_result(&role->runner, err) &&
+	       ct_worker_send(worker, CT_MSG_DONE, NULL, err);
+}
+
+static bool message(struct ct_worker *worker, unsigned type, const json_t *body,
+		    struct ct_error *err)
+{
+	if (type != CT_MSG_RUN)
+		return ct_usage(err, "a victim got %s", ct_message_name(type));
+	return begin_phase(worker, worker->role_state, body, err);
+}
+
+const struct ct_worker_role ct_worker_role_victim = {
+	.name = "victim",
+	.setup = setup_role,
+	.message = message,
+	.tick = tick,
+	.teardown = teardown,
+};

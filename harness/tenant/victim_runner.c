@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "harness/tenant/victim_runner.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * The timed loop, once for all victims. Between the two stamps there is one indirect call and the
+ * victim's work; the recorder runs after the second stamp, so its cost shows as a gap between
+ * samples, never in a sample. Returns false when the victim can't go on.
+ */
+static bool closed_loop(struct ct_victim_runner *runner, uint64_t end_tick)
+{
+	const struct ct_clock *clock = runner->env.clock;
+	bool (*const operate)(void *) = runner->ops->operate;
+	void *const state = runner->victim_state;
+	uint64_t now;
+
+	do {
+		uint64_t begin = ct_ticks(clock);
+		bool good = operate(state);
+
+		now = ct_ticks(clock);
+		if (!good)
+			return false;
+		ct_record(&runner->recorder, now, now - begin);
+	} while (now < end_tick && !atomic_load_explicit(&runner->stop, memory_order_relaxed));
+	return true;
+}
+
+/* The victim times itself, from an instant that it intended. */
+static bool self_timed_loop(struct ct_victim_runner *runner, uint64_t end_tick)
+{
+	const struct ct_clock *clock = runner->env.clock;
+	uint64_t now, ticks;
+
+	do {
+		if (!runner->ops->operate_timed(runner->victim_state, &ticks))
+			return false;
+		now = ct_ticks(clock);
+		ct_record(&runner->recorder, now, ticks);
+	} while (now < end_tick && !atomic_load_explicit(&runner->stop, memory_order_relaxed));
+	return true;
+}
+
+static double next_gap(struct ct_victim_runner *runner, double mean_ticks)
+{
+	if (runner->common->arrival == CT_ARRIVAL_POISSON)
+		return mean_ticks * ct_rng_exponential(&runner->arrivals);
+	return mean_ticks;
+}
+
+/*
+ * Open loop: operations are due on a schedule that does not wait for the previous one, and latency
+ * counts from the due time, so a stall is charged to every operation it delayed (no coordinated
+ * omission). The wait spins: sleeping would measure the timer instead.
+ */
+static bool open_loop(struct ct_victim_runner *runner, uint64_t end_tick)
+{
+	const struct ct_clock *clock = runner->env.clock;
+	const double mean_ticks = clock->ticks_per_s / runner->common->rate_hz;
+	double due = (double)ct_ticks(clock);
+	uint64_t now;
+
+	do {
+		uint64_t begin;
+		bool good;
+
+		due += next_gap(runner, mean_ticks);
+		begin = (uint64_t)due;
+		do
+			now = ct_ticks(clock);
+		while (now < begin && now < end_tick);
+		if (now >= end_tick && now < begin)
+			break;
+		good = runner->ops->operate(runner->victim_state);
+		now = ct_ticks(clock);
+		if (!good)
+			return false;
+		ct_record(&runner->recorder, now, now - begin);
+	} while (now < end_tick && !atomic_load_explicit(&runner->stop, memory_order_relaxed));
+	return true;
+}
+
+static bool run_loop(struct ct_victim_runner *runner, uint64_t end_tick)
+{
+	if (runner->ops->operate_timed)
+		return self_timed_loop(runner, end_tick);
+	if (runner->common->rate_hz > 0)
+		return open_loop(runner, end_tick);
+	return closed_loop(runner, end_tick);
+}
+
+static bool run_phase(struct ct_victim_runner *runner, struct ct_error *err)
+{
+	const struct ct_clock *clock = runner->env.clock;
+	const struct ct_phase_request *request = &runner->request;
+	uint64_t begin, end;
+	bool good;
+
+	runner->anchor = ct_clock_anchor(clock);
+	begin = ct_ticks(clock);
+	runner->measure_begin_tick = begin + ct_ns_to_ticks(clock, request->warmup_ns);
+	end = runner->measure_begin_tick + ct_ns_to_ticks(clock, request->measure_ns);
+	ct_recorder_begin(&runner->recorder, clock, begin, request->epoch_ns,
+			  runner->env.operations_per_sample);
+	/* The warm-up is the first epoch: it warms the recorder as well, and is dropped. */
+	if (request->warmup_ns > 0)
+		runner->recorder.epoch_end = runner->measure_begin_tick;
+	good = run_loop(runner, end);
+	ct_recorder_end(&runner->recorder, ct_ticks(clock));
+	if (good)
+		return true;
+	if (runner->ops->failure)
+		runner->ops->failure(runner->victim_state, err);
+	else
+		ct_broken(err, "the victim can't go on");
+	return false;
+}
+
+static void set_state(struct ct_victim_runner *runner, enum ct_runner_state state)
+{
+	pthread_mutex_lock(&runner->lock);
+	runner->state = state;
+	pthread_cond_broadcast(&runner->changed);
+	pthread_mutex_unlock(&runner->lock);
+}
+
+/* False when the thread is to end. */
+static bool wait_for_request(struct ct_victim_runner *runner)
+{
+	bool go_on;
+
+	pthread_mutex_lock(&runner->lock);
+	while (runner->state != CT_RUNNER_RUNNING && !runner->quit)
+		pthread_cond_wait(&runner->changed, &runner->lock);
+	go_on = !runner->quit;
+	pthread_mutex_unlock(&runner->lock);
+	return go_on;
+}
+
+static bool set_up(struct ct_victim_runner *runner)
+{
+	return ct_bind_thread(runner->env.place, 0, &runner->error) &&
+	       runner->ops->setup(&runner->env, runner->options, &runner->victim_state,
+				  &runner->error);
+}
+
+static void *measuring_thread(void *argument)
+{
+	struct ct_victim_runner *runner = argument;
+
+	runner->thread_id = gettid();
+	if (!set_up(runner)) {
+		set_state(runner, CT_RUNNER_FAILED);
+		return NULL;
+	}
+	if (runner->env.operations_per_sample == 0)
+		runner->env.operations_per_sample = 1;
+	set_state(runner, CT_RUNNER_IDLE);
+	while (wait_for_request(runner)) {
+		struct ct_error err = {0};
+		bool good = run_phase(runner, &err);
+
+		if (!good)
+			runner->error = err;
+		set_state(runner, good ? CT_RUNNER_IDLE : CT_RUNNER_FAILED);
+		if (!good)
+			break;
+	}
+	runner->ops->teardown(runner->victim_state);
+	return NULL;
+}
+
+bool ct_victim_runner_start(struct ct_victim_runner *runner, const struct ct_victim_ops *ops,
+			    const void *options, const struct ct_victim_common *common,
+			    const struct ct_victim_env *env, struct ct_error *err)
+{
+	bool ready;
+
+	memset(runner, 0, sizeof *runner);
+	if (common->rate_hz > 0 && ops->operate_timed)
+		return ct_usage(err,
+				"rate: '%s' times itself and sets its own pace; leave 'rate' out",
+				ops->name);
+	if (!ct_recorder_init(&runner->recorder, common->raw, err))
+		return false;
+	runner->ops = ops;
+	runner->options = options;
+	runner->common = common;
+	runner->env = *env;
+	runner->env.stop = &runner->teardown;
+	ct_rng_stream(&runner->arrivals, env->seed, 1);
+	pthread_mutex_init(&runner->lock, NULL);
+	pthread_cond_init(&runner->changed, NULL);
+	if (pthread_create(&runner->thread, NULL, measuring_thread, runner) != 0) {
+		ct_recorder_free(&runner->recorder);
+		return ct_broken_errno(err, "starting the measuring thread");
+	}
+	pthread_mutex_lock(&runner->lock);
+	while (runner->state == CT_RUNNER_STARTING)
+		pthread_cond_wait(&runner->changed, &runner->lock);
+	ready = runner->state == CT_RUNNER_IDLE;
+	pthread_mutex_unlock(&runner->lock);
+	if (ready)
+		return true;
+	pthread_join(runner->thread, NULL);
+	ct_recorder_free(&runner->recorder);
+	*err = runner->error;
+	return false;
+}
+
+void ct_victim_runner_begin(struct ct_victim_runner *runner, const struct ct_phase_request *request)
+{
+	atomic_store(&runner->stop, false);
+	pthread_mutex_lock(&runner->lock);
+	runner->request = *request;
+	runner->state = CT_RUNNER_RUNNING;
+	pthread_cond_broadcast(&runner->changed);
+	pthread_mutex_unlock(&runner->lock);
+}
+
+bool ct_victim_runner_finished(struct ct_victim_runner *runner)
+{
+	bool finished;
+
+	pthread_mutex_lock(&runner->lock);
+	finished = runner->state != CT_RUNNER_RUNNING;
+	pthread_mutex_unlock(&runner->lock);
+	return finished;
+}
+
+bool ct_victim_runner_result(struct ct_victim_runner *runner, struct ct_error *err)
+{
+	bool good;
+
+	pthread_mutex_lock(&runner->lock);
+	good = runner->state == CT_RUNNER_IDLE;
+	if (!good)
+		*err = runner->error;
+	pthread_mutex_unlock(&runner->lock);
+	return good;
+}
+
+void ct_victim_runner_stop(struct ct_victim_runner *runner)
+{
+	atomic_store(&runner->stop, true);
+	atomic_store(&runner->teardown, true);
+	pthread_mutex_lock(&runner->lock);
+	runner->quit = true;
+	pthread_cond_broadcast(&runner->changed);
+	pthread_mutex_unlock(&runner->lock);
+	pthread_join(runner->thread, NULL);
+	ct_recorder_free(&runner->recorder);
+}
