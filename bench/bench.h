@@ -61,6 +61,9 @@ struct ct_victim_ops {
 	bool (*operate_timed)(void *state, uint64_t *ticks);
 	void (*failure)(void *state, struct ct_error *err); /* NULL where operate can't fail */
 	void (*teardown)(void *state);
+	/* Called on the measuring thread before the first sample of every phase, untimed; for a
+	 * victim whose samples begin where the previous one ended. NULL where none is needed. */
+	void (*phase_begin)(void *state);
 
 	/* CPUs that `cotenant bench` gives it when none are named; 0 means 1. */
 	unsigned wanted_cpus;

@@ -105,12 +105,27 @@ static bool unknown_workload(const char *what, const char *name, const char *nea
 }
 
 /* Only tenants that are used exist: each is placed by a worker of its own. */
-static unsigned add_tenant(struct ct_adhoc *adhoc, const char *name)
+static bool add_tenant(struct ct_adhoc *adhoc, const char *name, unsigned *index,
+		       struct ct_error *err)
 {
-	unsigned i = (unsigned)adhoc->job.n_tenants++;
+	*index = (unsigned)adhoc->job.n_tenants++;
+	return ct_tenant_init(&adhoc->tenants[*index], name, err);
+}
 
-	ct_tenant_init(&adhoc->tenants[i], name);
-	return i;
+static bool add_tenants(struct ct_adhoc *adhoc, const char *name, const char *peer_name,
+			bool has_peer, unsigned *tenant, int *peer, struct ct_error *err)
+{
+	unsigned index;
+
+	*peer = -1;
+	if (!add_tenant(adhoc, name, tenant, err))
+		return false;
+	if (!has_peer)
+		return true;
+	if (!add_tenant(adhoc, peer_name, &index, err))
+		return false;
+	*peer = (int)index;
+	return true;
 }
 
 static bool find_victim(struct ct_adhoc *adhoc, const char *name, struct ct_error *err)
@@ -125,8 +140,9 @@ static bool find_victim(struct ct_adhoc *adhoc, const char *name, struct ct_erro
 		return unknown_workload("victim", name, ct_nearest(name, names, n), err);
 	}
 	snprintf(adhoc->victim.name, sizeof adhoc->victim.name, "%s", name);
-	adhoc->victim.tenant = add_tenant(adhoc, "victim");
-	adhoc->victim.peer = adhoc->victim.ops->peer ? (int)add_tenant(adhoc, "victim_peer") : -1;
+	if (!add_tenants(adhoc, "victim", "victim_peer", adhoc->victim.ops->peer != NULL,
+			 &adhoc->victim.tenant, &adhoc->victim.peer, err))
+		return false;
 	adhoc->victim.options = calloc(1, adhoc->victim.ops->options_size + 1);
 	if (!adhoc->victim.options)
 		return ct_broken_errno(err, "memory for parameters");
@@ -147,9 +163,9 @@ static bool find_aggressor(struct ct_adhoc *adhoc, const char *name, struct ct_e
 		return unknown_workload("aggressor", name, ct_nearest(name, names, n), err);
 	}
 	snprintf(adhoc->aggressor.name, sizeof adhoc->aggressor.name, "%s", name);
-	adhoc->aggressor.tenant = add_tenant(adhoc, "neighbour");
-	adhoc->aggressor.peer =
-		adhoc->aggressor.ops->peer ? (int)add_tenant(adhoc, "neighbour_peer") : -1;
+	if (!add_tenants(adhoc, "neighbour", "neighbour_peer", adhoc->aggressor.ops->peer != NULL,
+			 &adhoc->aggressor.tenant, &adhoc->aggressor.peer, err))
+		return false;
 	adhoc->aggressor.options = calloc(1, adhoc->aggressor.ops->options_size + 1);
 	if (!adhoc->aggressor.options)
 		return ct_broken_errno(err, "memory for parameters");

@@ -89,7 +89,8 @@ void ct_job_free(struct ct_job *job);
 /* Sets one tenant key ("cpus", "via", ...); shared by job files, --set and `bench`/`noise`. */
 bool ct_tenant_set(struct ct_tenant *tenant, const char *key, const char *value,
 		   struct ct_error *err);
-void ct_tenant_init(struct ct_tenant *tenant, const char *name);
+/* Everything empty. On failure ct_tenant_free may still be called. */
+bool ct_tenant_init(struct ct_tenant *tenant, const char *name, struct ct_error *err);
 void ct_tenant_free(struct ct_tenant *tenant);
 extern const char *const ct_tenant_keys[]; /* NULL-terminated */
 

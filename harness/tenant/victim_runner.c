@@ -107,6 +107,8 @@ static bool run_phase(struct ct_victim_runner *runner, struct ct_error *err)
 	/* The warm-up is the first epoch: it warms the recorder as well, and is dropped. */
 	if (request->warmup_ns > 0)
 		runner->recorder.epoch_end = runner->measure_begin_tick;
+	if (runner->ops->phase_begin)
+		runner->ops->phase_begin(runner->victim_state);
 	good = run_loop(runner, end);
 	ct_recorder_end(&runner->recorder, ct_ticks(clock));
 	if (good)

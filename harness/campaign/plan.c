@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "harness/campaign/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/core/rng.h"
+#include "harness/core/units.h"
+
+/*
+ * What a block costs besides its phases: starting its workers, setting them up and loading twice.
+ * For the estimate only; measured on a 2-core virtual machine.
+ */
+static const uint64_t block_overhead_ns = 350000000;
+static const uint64_t calibration_ns = 700000000; /* one aggressor under one config */
+static const uint64_t selfcheck_ns = 2000000000;
+
+/* Streams of random numbers: which decision may not depend on how many another one drew. */
+enum { STREAM_FLIPS = 1, STREAM_ORDER = 2, STREAM_SEEDS = 3 };
+
+/* The recovery follows the last treatment at once. */
+static const enum ct_role baseline_first[CT_PHASES_PER_BLOCK] = {
+	CT_ROLE_BASELINE, CT_ROLE_TREATMENT, CT_ROLE_TREATMENT, CT_ROLE_RECOVERY, CT_ROLE_BASELINE};
+static const enum ct_role treatment_first[CT_PHASES_PER_BLOCK] = {
+	CT_ROLE_TREATMENT, CT_ROLE_BASELINE, CT_ROLE_BASELINE, CT_ROLE_TREATMENT, CT_ROLE_RECOVERY};
+
+static uint64_t block_ns(const struct ct_job *job)
+{
+	return 4 * (job->warmup_ns + job->measure_ns) + job->recovery_ns + block_overhead_ns;
+}
+
+static uint64_t preparation_ns(const struct ct_job *job)
+{
+	return selfcheck_ns + job->n_configs * job->n_aggressors * calibration_ns;
+}
+
+static size_t count_cells(const struct ct_job *job)
+{
+	size_t doses = 0;
+
+	for (size_t a = 0; a < job->n_aggressors; a++)
+		doses += job->aggressors[a].n_intensities;
+	return job->n_configs * job->n_victims * doses;
+}
+
+static void list_cells(const struct ct_job *job, struct ct_cell *cells)
+{
+	for (uint32_t c = 0; c < job->n_configs; c++) {
+		for (uint32_t v = 0; v < job->n_victims; v++) {
+			for (uint32_t a = 0; a < job->n_aggressors; a++) {
+				const struct ct_aggressor_entry *aggressor = &job->aggressors[a];
+
+				for (unsigned i = 0; i < aggressor->n_intensities; i++)
+					*cells++ = (struct ct_cell){c, v, a,
+								    aggressor->intensities[i]};
+			}
+		}
+	}
+}
+
+static bool choose_replicates(const struct ct_job *job, size_t n_cells, uint64_t budget_ns,
+			      uint64_t *replicates, struct ct_error *err)
+{
+	const uint64_t fixed = preparation_ns(job), each = n_cells * block_ns(job);
+	char least[CT_UNIT_TEXT], asked[CT_UNIT_TEXT];
+
+	*replicates = job->replicates;
+	if (budget_ns == 0)
+		return true;
+	*replicates = budget_ns > fixed ? (budget_ns - fixed) / each : 0;
+	if (*replicates >= 2)
+		return true;
+	return ct_usage(
+		err,
+		"a budget of %s is too short: 2 replicates of %zu cells take %s; raise it or "
+		"leave cells out",
+		ct_format_ns((double)budget_ns, asked), n_cells,
+		ct_format_ns((double)(fixed + 2 * each), least));
+}
+
+/* For each cell, which of its blocks begin with the baseline: exactly half, at random. */
+static void draw_flips(struct ct_plan *plan, size_t replicates, uint32_t *order, bool *flips)
+{
+	struct ct_rng rng;
+
+	ct_rng_stream(&rng, plan->seed, STREAM_FLIPS);
+	for (size_t cell = 0; cell < plan->n_cells; cell++) {
+		/* Of an odd number of blocks the middle one is decided by a coin. */
+		size_t half = replicates / 2 + (replicates % 2 ? (size_t)ct_rng_below(&rng, 2) : 0);
+
+		for (uint32_t r = 0; r < replicates; r++)
+			order[r] = r;
+		ct_rng_shuffle_u32(&rng, order, replicates);
+		for (size_t r = 0; r < replicates; r++)
+			flips[cell * replicates + order[r]] = r >= half;
+	}
+}
+
+static void draw_visits(struct ct_plan *plan, size_t replicates, uint32_t *order, const bool *flips)
+{
+	struct ct_rng ordering, seeds;
+	struct ct_visit *visit = plan->visits;
+
+	ct_rng_stream(&ordering, plan->seed, STREAM_ORDER);
+	ct_rng_stream(&seeds, plan->seed, STREAM_SEEDS);
+	for (uint32_t r = 0; r < replicates; r++) {
+		for (uint32_t cell = 0; cell < plan->n_cells; cell++)
+			order[cell] = cell;
+		ct_rng_shuffle_u32(&ordering, order, plan->n_cells);
+		for (size_t i = 0; i < plan->n_cells; i++, visit++) {
+			bool flip = flips[order[i] * replicates + r];
+
+			*visit = (struct ct_visit){
+				.cell = order[i], .block = r, .seed = ct_rng_next(&seeds)};
+			memcpy(visit->order, flip ? treatment_first : baseline_first,
+			       sizeof visit->order);
+		}
+	}
+}
+
+bool ct_plan_make(struct ct_plan *plan, const struct ct_job *job, uint64_t seed, uint64_t budget_ns,
+		  struct ct_error *err)
+{
+	const size_t n_cells = count_cells(job);
+	uint32_t *order = NULL;
+	bool *flips = NULL;
+	uint64_t replicates;
+
+	*plan = (struct ct_plan){.seed = seed, .n_cells = n_cells};
+	if (!choose_replicates(job, n_cells, budget_ns, &replicates, err))
+		return false;
+	plan->n_visits = n_cells * replicates;
+	plan->duration_ns = preparation_ns(job) + plan->n_visits * block_ns(job);
+	plan->cells = calloc(n_cells + 1, sizeof *plan->cells);
+	plan->visits = calloc(plan->n_visits + 1, sizeof *plan->visits);
+	order = calloc(n_cells + replicates + 1, sizeof *order);
+	flips = calloc(plan->n_visits + 1, sizeof *flips);
+	if (!plan->cells || !plan->visits || !order || !flips) {
+		ct_broken_errno(err, "memory for a plan of %zu blocks", plan->n_visits);
+		ct_plan_free(plan);
+		free(order);
+		free(flips);
+		return false;
+	}
+	list_cells(job, plan->cells);
+	draw_flips(plan, replicates, order, flips);
+	draw_visits(plan, replicates, order, flips);
+	free(order);
+	free(flips);
+	return true;
+}
+
+void ct_plan_free(struct ct_plan *plan)
+{
+	free(plan->cells);
+	free(plan->visits);
+	*plan = (struct ct_plan){0};
+}
+
+const char *ct_visit_text(const struct ct_visit *visit, char out[CT_PHASES_PER_BLOCK + 1])
+{
+	static const char letters[] = {
+		[CT_ROLE_BASELINE] = 'A', [CT_ROLE_TREATMENT] = 'B', [CT_ROLE_RECOVERY] = 'R'};
+
+	for (int i = 0; i < CT_PHASES_PER_BLOCK; i++)
+		out[i] = letters[visit->order[i]];
+	out[CT_PHASES_PER_BLOCK] = '\0';
+	return out;
+}
