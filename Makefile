@@ -1,14 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
 # cotenant: build, test, measure. Everything made lies under $(BUILD).
 #
 #   make            the program, $(BUILD)/cotenant
 #   make demo       the default campaign on this machine, with its result printed
-#   make test       unit and command-line tests
-#   make bench      the figures of BENCHMARKS.md, side by side with other tools
+#   make test       unit and command-line tests; test-unit and test-cli run one kind,
+#                   TESTS="hist cli_list" only those files
+#   make bench      the figures of BENCHMARKS.md, side by side with other tools;
+#                   PARTS="record_cost wakeup" only those
 #   make lint       format, warnings as errors, static analysis
 #   make install    PREFIX=/usr/local DESTDIR=
+#   make clean
 #
-# Variants: CC=clang, SANITIZE=address,undefined or SANITIZE=thread (give them a BUILD of their own),
-# WERROR=1, V=1.
+# Variants: CC=clang, SANITIZE=address,undefined or SANITIZE=thread, WERROR=1, V=1, BUILD=dir (a
+# variant that is built often wants a BUILD of its own; in a shared one all is built again).
 
 BUILD   ?= build
 PREFIX  ?= /usr/local
@@ -16,8 +20,18 @@ CC      ?= cc
 ifeq ($(origin CC),default)
 CC      := gcc
 endif
+# Debian's own Python: h5py and scipy come from packages, and another python3 may lead the PATH.
+PYTHON  ?= $(firstword $(wildcard /usr/bin/python3) python3)
 PKG     := hwloc jansson hdf5 inih liburing
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION 2>/dev/null || echo unknown)
+
+# Targets that compile nothing work on a machine without the libraries.
+ifneq ($(filter-out clean lint,$(or $(MAKECMDGOALS),all)),)
+MISSING_PKG := $(shell for p in $(PKG); do pkg-config --exists $$p 2>/dev/null || echo $$p; done)
+ifneq ($(MISSING_PKG),)
+$(error pkg-config finds no $(MISSING_PKG): run scripts/setup.sh)
+endif
+endif
 
 OPTIMIZE ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
@@ -29,70 +43,137 @@ ifdef SANITIZE
 OPTIMIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZE)
 endif
 
-PKG_CFLAGS := $(shell pkg-config --cflags $(PKG))
-PKG_LIBS   := $(shell pkg-config --libs $(PKG))
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKG) 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs $(PKG) 2>/dev/null)
 
 # OpenBLAS is optional: `gemm_cpu backend=blas` exists only with it.
-ifneq ($(shell pkg-config --exists openblas && echo yes),)
+ifneq ($(shell pkg-config --exists openblas 2>/dev/null && echo yes),)
 PKG_CFLAGS += -DCT_HAVE_CBLAS $(shell pkg-config --cflags openblas)
 PKG_LIBS   += $(shell pkg-config --libs openblas)
 endif
 
-ALL_CFLAGS := -std=gnu11 -I. -D_GNU_SOURCE -fopenmp -fno-strict-aliasing $(OPTIMIZE) $(WARNINGS) \
-              $(PKG_CFLAGS) $(CFLAGS)
-ALL_LIBS   := $(PKG_LIBS) -lm -lpthread -ldl $(LIBS)
+ALL_CFLAGS  := -std=gnu11 -I. -D_GNU_SOURCE -fopenmp -fno-strict-aliasing $(OPTIMIZE) $(WARNINGS) \
+               $(PKG_CFLAGS) $(CFLAGS)
+# Debian keeps both HDF5 libraries in one folder; the -L of the first serves the second.
+HDF5_HL     := -lhdf5_hl
+ALL_LIBS    := $(PKG_LIBS) $(HDF5_HL) -lm -lpthread -ldl $(LIBS)
 ALL_LDFLAGS := -fopenmp -Wl,--build-id=sha1 -Wl,--as-needed $(LDFLAGS)
 ifdef SANITIZE
 ALL_LDFLAGS += -fsanitize=$(SANITIZE)
 endif
 
-SOURCES := $(wildcard bench/*.c noise/*.c harness/*/*.c)
+SOURCES := $(sort $(wildcard bench/*.c noise/*.c harness/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 LIBRARY_OBJECTS := $(filter-out $(BUILD)/obj/harness/cli/main.o,$(OBJECTS))
 LIBRARY := $(BUILD)/libcotenant.a
 
-UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
-UNIT_TESTS   := $(UNIT_SOURCES:%.c=$(BUILD)/%)
+UNIT_TESTS  := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/test_*.c)))
+CLI_TESTS   := $(sort $(wildcard tests/cli/test_*.py))
+BENCH_TOOLS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
+FUZZERS     := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 Q := $(if $(V),,@)
 
-.PHONY: all demo test test-unit test-cli bench lint install clean
+.PHONY: all demo test test-unit test-cli unit-tests bench bench-tools fuzzers lint install clean \
+        print-cflags
 .SECONDARY:
+.DELETE_ON_ERROR:
 
 all: $(BUILD)/cotenant
 
-$(BUILD)/cotenant: $(BUILD)/obj/harness/cli/main.o $(LIBRARY)
+$(BUILD)/cotenant: $(BUILD)/obj/harness/cli/main.o $(LIBRARY) $(BUILD)/link.stamp
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter-out %.stamp,$^) $(ALL_LIBS)
 
-$(LIBRARY): $(LIBRARY_OBJECTS)
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+# The list of members is an input too: a source that is removed leaves the archive.
+$(LIBRARY): $(LIBRARY_OBJECTS) $(BUILD)/members.stamp
+	$(Q)rm -f $@ && $(AR) rcs $@ $(LIBRARY_OBJECTS)
 
-# The version is an input of one object; flags are an input of all (a changed CFLAGS rebuilds).
-$(BUILD)/obj/harness/core/version.o: ALL_CFLAGS += -DCT_VERSION='"$(VERSION)"'
+# The version is an input of one object; compiler and flags are inputs of all. `private`: a flag of
+# one target must not reach the stamps that the target needs.
+$(BUILD)/obj/harness/core/version.o: private ALL_CFLAGS += -DCT_VERSION='"$(VERSION)"'
 $(BUILD)/obj/harness/core/version.o: $(BUILD)/version.stamp
 
+# A stamp holds one value and changes only when the value does.
 define stamp
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(1)' | cmp -s - $@ || printf '%s\n' '$(1)' > $@
+	@printf '%s\n' '$(subst ','\'',$(1))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(1))' > $@
 endef
 .PHONY: force
 $(BUILD)/version.stamp: force
 	$(call stamp,$(VERSION))
 $(BUILD)/flags.stamp: force
-	$(call stamp,$(CC) $(subst ',,$(ALL_CFLAGS)))
+	$(call stamp,$(CC) $(ALL_CFLAGS))
+$(BUILD)/link.stamp: force
+	$(call stamp,$(CC) $(ALL_LDFLAGS) $(ALL_LIBS))
+$(BUILD)/members.stamp: force
+	$(call stamp,$(LIBRARY_OBJECTS))
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags.stamp
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/tests/%: tests/%.c $(LIBRARY) $(BUILD)/flags.stamp
+# A test, fuzzer or bench tool is one file on top of all of our code but main.c.
+define program
 	@mkdir -p $(@D)
-	@echo "  TEST  $@"
-	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIBRARY) $(ALL_LDFLAGS) $(ALL_LIBS) -lcmocka
+	@echo "  $(1)  $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(2) -MMD -MP -MF $@.d -o $@ $< $(LIBRARY) $(ALL_LDFLAGS) $(ALL_LIBS) $(3)
+endef
+$(BUILD)/tests/unit/%: tests/unit/%.c $(LIBRARY) $(BUILD)/flags.stamp $(BUILD)/link.stamp
+	$(call program,TEST,,-lcmocka)
+$(BUILD)/tests/bench/%: tests/bench/%.c $(LIBRARY) $(BUILD)/flags.stamp $(BUILD)/link.stamp
+	$(call program,LD  )
+# STREAM is built like this everywhere.
+$(BUILD)/tests/bench/stream_triad: private ALL_CFLAGS += -O3
+# libFuzzer is clang's: make CC=clang SANITIZE=address,undefined BUILD=build/fuzz fuzzers
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(LIBRARY) $(BUILD)/flags.stamp $(BUILD)/link.stamp
+	$(call program,FUZZ,-fsanitize=fuzzer)
 
--include $(OBJECTS:.o=.d) $(UNIT_TESTS:%=%.d)
+unit-tests: $(UNIT_TESTS)
+bench-tools: $(BENCH_TOOLS)
+fuzzers: $(FUZZERS)
+
+-include $(OBJECTS:.o=.d) $(UNIT_TESTS:%=%.d) $(BENCH_TOOLS:%=%.d) $(FUZZERS:%=%.d)
+
+RUN_TESTS := $(PYTHON) tests/run.py --build $(BUILD) --python $(PYTHON) $(TESTS:%=--only %)
+
+test: all unit-tests
+	$(Q)$(RUN_TESTS) $(UNIT_TESTS) $(CLI_TESTS)
+test-unit: unit-tests
+	$(Q)$(RUN_TESTS) $(UNIT_TESTS)
+test-cli: all
+	$(Q)$(RUN_TESTS) $(CLI_TESTS)
+
+DEMO := $(BUILD)/demo.h5
+demo: all
+	@rm -f $(DEMO) $(DEMO).*
+	$(BUILD)/cotenant run suites/quick.ini -o $(DEMO)
+	$(BUILD)/cotenant validate $(DEMO)
+	$(BUILD)/cotenant show $(DEMO)
+	@echo
+	@echo "The result is $(DEMO): '$(BUILD)/cotenant show $(DEMO)' prints it again, and h5dump or h5py read it."
+
+bench: all bench-tools
+	$(Q)$(PYTHON) scripts/bench/run.py --build $(BUILD) $(PARTS)
+
+# For tools that compile by themselves, as clang-tidy does.
+print-cflags:
+	@echo $(ALL_CFLAGS) -DCT_VERSION='\"\"'
+
+lint:
+	$(Q)ci/format.sh
+	$(Q)ci/build.sh
+	$(Q)ci/tidy.sh
+	$(Q)ci/cppcheck.sh
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/cotenant/suites \
+		$(DESTDIR)$(PREFIX)/share/doc/cotenant
+	install -m 755 $(BUILD)/cotenant $(DESTDIR)$(PREFIX)/bin/cotenant
+	install -m 644 $(wildcard suites/*.ini) $(DESTDIR)$(PREFIX)/share/cotenant/suites/
+	install -m 644 LICENSE $(wildcard *.md results-schema/SCHEMA.md) \
+		$(DESTDIR)$(PREFIX)/share/doc/cotenant/
 
 clean:
 	rm -rf $(BUILD)

@@ -87,6 +87,15 @@ static const char *unfit(const struct ct_block_run *run, const struct ct_cell *c
 	return at->aggressors[cell->aggressor].why_not;
 }
 
+static size_t count_loaded(const struct ct_phase_record *phase)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < phase->n_epochs; i++)
+		n += phase->epochs[i].counted;
+	return n;
+}
+
 static void judge_load(const struct ct_block_run *run, struct ct_block_record *record)
 {
 	const struct ct_cell *cell = &run->plan->cells[record->cell];
@@ -98,10 +107,9 @@ static void judge_load(const struct ct_block_run *run, struct ct_block_record *r
 			continue;
 		record->status = CT_BLOCK_NOT_LOADED;
 		snprintf(record->message, sizeof record->message,
-			 "aggressor '%s' did not load: %.3g of %.3g %s/s asked",
-			 run->ground->job->aggressors[cell->aggressor].name, phase->achieved_rate,
-			 phase->asked_rate,
-			 run->ground->job->aggressors[cell->aggressor].ops->unit);
+			 "aggressor '%s' did not load: it was there in %zu of %zu epochs",
+			 run->ground->job->aggressors[cell->aggressor].name, count_loaded(phase),
+			 phase->n_epochs);
 		return;
 	}
 }

@@ -130,7 +130,7 @@ static bool run_visits(struct campaign *campaign, struct ct_error *err)
 	ct_progress_begin(&campaign->progress, n, plan->n_cells, plan->duration_ns);
 	for (uint32_t visit = 0; visit < n; visit++) {
 		const struct ct_visit *at = &plan->visits[visit];
-		char text[160];
+		char text[256];
 
 		describe_cell(campaign, &plan->cells[at->cell], text, sizeof text);
 		ct_progress_block(&campaign->progress, text);

@@ -7,9 +7,12 @@
 #include <string.h>
 
 #include <ini.h>
+#include <jansson.h>
 
-/* inih's own limits, which it does not tell about: longer lines would be cut, longer names too. */
-enum { LONGEST_LINE = 197, LONGEST_SECTION = 49, LONGEST_KEY = 49 };
+#include "harness/core/units.h"
+
+/* inih's own limits, which it does not tell about: it would cut longer lines and section names. */
+enum { LONGEST_LINE = 197, LONGEST_SECTION = 49 };
 
 /* What the line reader and the key handler share while inih runs. */
 struct parser {
@@ -35,6 +38,22 @@ static bool is_name(const char *text, size_t length)
 			return false;
 	}
 	return true;
+}
+
+/* Goes into JSON and onto terminals: UTF-8 without control characters. */
+static bool is_text(const char *text, size_t length)
+{
+	json_t *string;
+	bool accepted;
+
+	for (size_t i = 0; i < length; i++) {
+		if (iscntrl((unsigned char)text[i]) && text[i] != '\t')
+			return false;
+	}
+	string = json_stringn(text, length);
+	accepted = string != NULL;
+	json_decref(string);
+	return accepted;
 }
 
 struct ct_section *ct_document_find(const struct ct_document *document, const char *type,
@@ -72,6 +91,14 @@ static struct ct_section *add_section(struct ct_document *document, const char *
 	return NULL;
 }
 
+/* inih ignores what follows a ']', also a key that somebody put there. */
+static bool only_comment(const char *from, const char *end)
+{
+	while (from < end && isspace((unsigned char)*from))
+		from++;
+	return from == end || *from == ';' || *from == '#';
+}
+
 /* "[victim dram]": one word for the type, one for the name. */
 static bool open_section(struct parser *parser, const char *line, size_t length)
 {
@@ -95,6 +122,9 @@ static bool open_section(struct parser *parser, const char *line, size_t length)
 	if (!is_name(name, name_length))
 		return ct_usage(parser->err, "'%.*s' is no name: letters, digits, '_' and '-' only",
 				(int)name_length, name);
+	if (!only_comment(end + 1, line + length))
+		return ct_usage(parser->err, "'%.*s': nothing but a comment may follow the ']'",
+				(int)length, line);
 	section = add_section(parser->document, type, type_length, name, name_length, parser->err);
 	if (!section)
 		return false;
@@ -103,6 +133,21 @@ static bool open_section(struct parser *parser, const char *line, size_t length)
 	return same == section ||
 	       ct_usage(parser->err, "[%s%s%s] is there already, in line %u", section->type,
 			section->name[0] ? " " : "", section->name, same->line);
+}
+
+static bool check_line(struct parser *parser, size_t length, size_t room)
+{
+	const char *line = parser->at;
+	const size_t blanks = strspn(line, " \t");
+	const size_t written = length > 0 && line[length - 1] == '\r' ? length - 1 : length;
+
+	if (length > LONGEST_LINE || length + 2 > room)
+		return ct_usage(parser->err, "a line of %zu characters; at most %d", length,
+				LONGEST_LINE);
+	if (!is_text(line, written))
+		return ct_usage(parser->err,
+				"not text: a job file is UTF-8 without control characters");
+	return line[blanks] != '[' || open_section(parser, line + blanks, written - blanks);
 }
 
 /*
@@ -118,17 +163,11 @@ static char *read_line(char *out, int size, void *stream)
 		return NULL;
 	parser->line++;
 	length = strcspn(parser->at, "\n");
-	if (length > LONGEST_LINE || (int)length + 2 > size) {
-		ct_usage(parser->err, "a line of %zu characters; at most %d", length, LONGEST_LINE);
+	if (!check_line(parser, length, (size_t)size)) {
 		fail_at_line(parser);
 		return NULL;
 	}
 	blanks = strspn(parser->at, " \t");
-	if (parser->at[blanks] == '[' &&
-	    !open_section(parser, parser->at + blanks, length - blanks)) {
-		fail_at_line(parser);
-		return NULL;
-	}
 	memcpy(out, parser->at, length);
 	/* inih would read an indented key as more of the line before. */
 	memmove(out, out + blanks, length - blanks);
@@ -216,6 +255,9 @@ bool ct_document_parse(struct ct_document *document, const char *path, const cha
 	int first_bad;
 
 	*document = (struct ct_document){.path = path};
+	/* The mark that some editors put at the beginning of UTF-8. */
+	if (strncmp(text, "\xef\xbb\xbf", 3) == 0)
+		parser.at += 3;
 	first_bad = ini_parse_stream(read_line, &parser, take_key, &parser);
 	if (parser.failed)
 		return false;
@@ -224,47 +266,96 @@ bool ct_document_parse(struct ct_document *document, const char *path, const cha
 	return first_bad == 0 || ct_broken(err, "%s: memory for the job file", path);
 }
 
-/* The section that "victim.dram.KEY", "suite.KEY" or the short "dram.KEY" means. */
-static struct ct_section *section_of_word(struct ct_document *document, const char *word,
-					  const char **key, struct ct_error *err)
+/* "victim.dram.KEY" or "suite.KEY", spelt out; *key is what follows the section. */
+static struct ct_section *spelt_out(const struct ct_document *document, const char *word,
+				    size_t type_length, const char **key)
 {
-	const size_t first = strcspn(word, ".=");
-	struct ct_section *found = NULL;
-	size_t matches = 0;
+	const char *rest = word + type_length + 1;
 
 	for (size_t i = 0; i < document->n_sections; i++) {
 		struct ct_section *section = &document->sections[i];
-		const size_t type = strlen(section->type), name = strlen(section->name);
+		const size_t name = strlen(section->name);
 
-		if (first == type && strncmp(word, section->type, type) == 0) {
-			const char *rest = word + type + 1;
-
-			if (name == 0) {
-				*key = rest;
-				return section;
-			}
-			if (strncmp(rest, section->name, name) == 0 && rest[name] == '.') {
-				*key = rest + name + 1;
-				return section;
-			}
-		}
-		if (first == name && name > 0 && strncmp(word, section->name, name) == 0) {
-			found = section;
-			matches++;
-		}
+		if (strlen(section->type) != type_length ||
+		    strncmp(word, section->type, type_length) != 0)
+			continue;
+		if (name > 0 && (strncmp(rest, section->name, name) != 0 || rest[name] != '.'))
+			continue;
+		*key = name > 0 ? rest + name + 1 : rest;
+		return section;
 	}
+	return NULL;
+}
+
+/* "dram.KEY": the sections called so. Only a config has keys with a '.' in them. */
+static struct ct_section *called(const struct ct_document *document, const char *word,
+				 size_t name_length, size_t *matches)
+{
+	const bool dotted =
+		strcspn(word + name_length + 1, ".") < strcspn(word + name_length + 1, "=");
+	struct ct_section *found = NULL;
+
+	*matches = 0;
+	for (size_t i = 0; i < document->n_sections; i++) {
+		struct ct_section *section = &document->sections[i];
+
+		if (name_length == 0 || strlen(section->name) != name_length ||
+		    strncmp(word, section->name, name_length) != 0 ||
+		    (dotted && strcmp(section->type, "config") != 0))
+			continue;
+		found = section;
+		++*matches;
+	}
+	return found;
+}
+
+static bool no_section(const struct ct_document *document, const char *word, size_t first,
+		       struct ct_error *err)
+{
+	enum { MAX_NAMES = 256 };
+	const char *second = word + first + 1;
+	const size_t second_length = strcspn(second, ".=");
+	const bool two = second[second_length] == '.';
+	const char *names[MAX_NAMES], *near;
+	char missing[64];
+	size_t n = 0;
+
+	for (size_t i = 0; i < document->n_sections && n < MAX_NAMES; i++)
+		names[n++] = document->sections[i].name;
+	for (size_t i = 0; i < document->n_sections && n < MAX_NAMES; i++)
+		names[n++] = document->sections[i].type;
+	snprintf(missing, sizeof missing, "%.*s", (int)(two ? second_length : first),
+		 two ? second : word);
+	near = ct_nearest(missing, names, n);
+	return ct_usage(err,
+			"%s has no [%.*s%s%.*s]%s%s%s; write suite.KEY=VALUE, TYPE.NAME.KEY=VALUE "
+			"or NAME.KEY=VALUE",
+			document->path, (int)first, word, two ? " " : "",
+			(int)(two ? second_length : 0), second, near ? " (did you mean '" : "",
+			near ? near : "", near ? "'?)" : "");
+}
+
+static struct ct_section *section_of_word(const struct ct_document *document, const char *word,
+					  const char **key, struct ct_error *err)
+{
+	const size_t first = strcspn(word, ".=");
+	struct ct_section *section = spelt_out(document, word, first, key);
+	size_t matches;
+
+	if (section)
+		return section;
+	section = called(document, word, first, &matches);
 	if (matches == 1) {
 		*key = word + first + 1;
-		return found;
+		return section;
 	}
 	if (matches > 1)
 		ct_usage(err,
-			 "several sections are called '%.*s'; put victim., aggressor. or "
-			 "tenant. in front",
+			 "several sections are called '%.*s': put tenant., victim., aggressor. or "
+			 "config. in front",
 			 (int)first, word);
 	else
-		ct_usage(err, "%s has no section for it; write suite.KEY=V or TYPE.NAME.KEY=V",
-			 document->path);
+		no_section(document, word, first, err);
 	return NULL;
 }
 
@@ -277,7 +368,9 @@ static bool set_word(struct ct_document *document, const char *word, struct ct_e
 	char name[128];
 
 	if (!equals || !memchr(word, '.', (size_t)(equals - word)))
-		return ct_usage(err, "not SECTION.KEY=VALUE");
+		return ct_usage(err, "not SECTION.KEY=VALUE, such as suite.replicates=4");
+	if (!is_text(word, strlen(word)))
+		return ct_usage(err, "not text: UTF-8 without control characters");
 	/* There is no suite section to override when the file leaves it out: it is all defaults. */
 	if (strncmp(word, "suite.", 6) == 0 && !ct_document_find(document, "suite", "") &&
 	    !add_section(document, "suite", 5, "", 0, err))
@@ -286,7 +379,7 @@ static bool set_word(struct ct_document *document, const char *word, struct ct_e
 	if (!section)
 		return false;
 	if (key >= equals || (size_t)(equals - key) >= sizeof name)
-		return ct_usage(err, "not SECTION.KEY=VALUE");
+		return ct_usage(err, "not SECTION.KEY=VALUE, such as suite.replicates=4");
 	snprintf(name, sizeof name, "%.*s", (int)(equals - key), key);
 	entry = find_entry(section, name);
 	if (entry) {

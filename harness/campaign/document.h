@@ -31,7 +31,7 @@ struct ct_document {
 	size_t n_sections;
 };
 
-/* Refuses what is no INI, lines over 200 characters, and the same section or key twice. */
+/* Refuses what is no INI or no UTF-8, lines over 197 characters, the same section or key twice. */
 bool ct_document_parse(struct ct_document *document, const char *path, const char *text,
 		       struct ct_error *err);
 /* "TYPE.NAME.KEY=V", "suite.KEY=V", or "NAME.KEY=V" where only one section has that name. */

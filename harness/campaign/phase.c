@@ -76,7 +76,7 @@ enum ct_load ct_judge_load(const struct ct_noise_row *rows, size_t n, uint64_t s
 		return CT_LOAD_ABSENT;
 	if (*share >= CT_OVERLAP_SHARE)
 		return CT_LOAD_HELD;
-	if (!blocks && busy >= CT_OVERLAP_SHARE * all && runnable >= CT_OVERLAP_SHARE * all)
+	if (!blocks && busy >= CT_OVERLAP_SHARE * all && runnable >= CT_RUNNABLE_SHARE * all)
 		return CT_LOAD_CONTENDED;
 	return CT_LOAD_ABSENT;
 }

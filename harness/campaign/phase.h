@@ -16,6 +16,12 @@
 
 /* An epoch counts when the aggressor did at least this share of what was asked, in each row. */
 #define CT_OVERLAP_SHARE 0.9
+/*
+ * Runnable for at least this share of the time, a thread that never pauses is held back by
+ * contention alone. Below 0.9 because the kernel books waiting only when it ends; a thread that is
+ * stopped or throttled is far below.
+ */
+#define CT_RUNNABLE_SHARE 0.8
 
 struct ct_phase_plan {
 	enum ct_role role;
@@ -40,8 +46,13 @@ struct ct_phase_plan {
 bool ct_phase_run(struct ct_crew *crew, const struct ct_phase_plan *plan,
 		  struct ct_phase_record *record, struct ct_error *err);
 
-/* Whether an aggressor's row proves load: held the asked rate, or never paused and was always
- * runnable. */
-enum ct_load ct_row_load(const struct ct_noise_row *row, bool blocks);
+/*
+ * What `rows` together prove for the time from start_ns to end_ns: the asked rate was held, or the
+ * aggressor never paused and was runnable all the time, so that only contention kept it below, or
+ * it did not load. Threads that block in the kernel can't prove the second. *share: achieved over
+ * asked; *rate: units/s achieved. Time that the rows do not cover is time without load.
+ */
+enum ct_load ct_judge_load(const struct ct_noise_row *rows, size_t n, uint64_t start_ns,
+			   uint64_t end_ns, bool blocks, double *share, double *rate);
 
 #endif

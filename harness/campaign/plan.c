@@ -15,6 +15,9 @@ static const uint64_t block_overhead_ns = 350000000;
 static const uint64_t calibration_ns = 700000000; /* one aggressor under one config */
 static const uint64_t selfcheck_ns = 2000000000;
 
+/* What a campaign's memory and a person's patience carry; replicates as [suite] limits them. */
+enum { MAX_BLOCKS = 500000, MAX_REPLICATES = 10000, MAX_DAYS = 366 };
+
 /* Streams of random numbers: which decision may not depend on how many another one drew. */
 enum { STREAM_FLIPS = 1, STREAM_ORDER = 2, STREAM_SEEDS = 3 };
 
@@ -58,16 +61,41 @@ static void list_cells(const struct ct_job *job, struct ct_cell *cells)
 	}
 }
 
+static bool check_extent(const struct ct_job *job, size_t n_cells, uint64_t replicates,
+			 struct ct_error *err)
+{
+	const double days = (double)n_cells * (double)replicates * (double)block_ns(job) / 86400e9;
+
+	if (n_cells > MAX_BLOCKS / replicates)
+		return ct_usage(err,
+				"%s: %zu cells in %llu replicates are more than %d blocks: lower "
+				"replicates or leave cells out",
+				job->path, n_cells, (unsigned long long)replicates, MAX_BLOCKS);
+	if (days > MAX_DAYS)
+		return ct_usage(err,
+				"%s: this would take %.0f days (at most %d): lower replicates or "
+				"measure, or leave cells out",
+				job->path, days, MAX_DAYS);
+	return true;
+}
+
 static bool choose_replicates(const struct ct_job *job, size_t n_cells, uint64_t budget_ns,
 			      uint64_t *replicates, struct ct_error *err)
 {
 	const uint64_t fixed = preparation_ns(job), each = n_cells * block_ns(job);
 	char least[CT_UNIT_TEXT], asked[CT_UNIT_TEXT];
 
+	/* Two replicates are the least there is; within the extent no product here overflows. */
+	if (!check_extent(job, n_cells, 2, err))
+		return false;
 	*replicates = job->replicates;
 	if (budget_ns == 0)
 		return true;
 	*replicates = budget_ns > fixed ? (budget_ns - fixed) / each : 0;
+	if (*replicates > MAX_REPLICATES)
+		*replicates = MAX_REPLICATES;
+	if (*replicates > MAX_BLOCKS / n_cells)
+		*replicates = MAX_BLOCKS / n_cells;
 	if (*replicates >= 2)
 		return true;
 	return ct_usage(
@@ -127,7 +155,8 @@ bool ct_plan_make(struct ct_plan *plan, const struct ct_job *job, uint64_t seed,
 	uint64_t replicates;
 
 	*plan = (struct ct_plan){.seed = seed, .n_cells = n_cells};
-	if (!choose_replicates(job, n_cells, budget_ns, &replicates, err))
+	if (!choose_replicates(job, n_cells, budget_ns, &replicates, err) ||
+	    !check_extent(job, n_cells, replicates, err))
 		return false;
 	plan->n_visits = n_cells * replicates;
 	plan->duration_ns = preparation_ns(job) + plan->n_visits * block_ns(job);

@@ -26,7 +26,7 @@ struct ct_progress {
 	uint64_t shown_ns;
 	size_t done, total, resumed, failed;
 	size_t per_replicate;
-	char now[160]; /* "mem_latency x membw 100 %" */
+	char now[256]; /* "mem_latency x membw 100 %" */
 };
 
 /* CT_PROGRESS_AUTO is settled here. */

@@ -10,6 +10,7 @@
 #include "harness/cli/cli.h"
 #include "harness/report/export.h"
 #include "harness/store/column.h"
+#include "harness/store/guard.h"
 
 typedef bool export_fn(struct ct_results *results, const struct ct_selection *selection, FILE *out,
 		       struct ct_error *err);
@@ -25,6 +26,7 @@ struct arguments {
 	export_fn *write;
 	bool force;
 	struct ct_selection selection;
+	FILE *out;
 };
 
 static bool choose_format(const char *name, struct arguments *arguments, struct ct_error *err)
@@ -141,28 +143,41 @@ static bool write_failed(const char *path, int cause, struct ct_error *err)
 	return ct_usage(err, "%s: %s: write elsewhere (-o)", path, strerror(cause));
 }
 
+static bool write_export(void *context, struct ct_error *err)
+{
+	const struct arguments *arguments = context;
+	struct ct_results *results;
+	bool ok;
+
+	if (!ct_results_open(&results, arguments->path, err))
+		return false;
+	ok = check_selection(ct_results_tables(results), arguments, err) &&
+	     arguments->write(results, &arguments->selection, arguments->out, err);
+	ct_results_close(results);
+	errno = 0;
+	if (ok && arguments->out != stdout &&
+	    (fflush(arguments->out) != 0 || ferror(arguments->out)))
+		ok = write_failed(arguments->output, errno ? errno : EIO, err);
+	return ok;
+}
+
 /* Under another name first, so that the final name never holds half an export. */
-static bool export_to_file(struct ct_results *results, const struct arguments *arguments,
-			   struct ct_error *err)
+static bool export_to_file(struct arguments *arguments, struct ct_error *err)
 {
 	char *temporary;
-	FILE *out = NULL;
 	bool ok = false;
 
 	if (!arguments->force && access(arguments->output, F_OK) == 0)
 		return ct_usage(err, "%s exists: --force replaces it", arguments->output);
 	if (asprintf(&temporary, "%s.tmp", arguments->output) < 0)
 		return ct_broken_errno(err, "memory for %s", arguments->output);
-	out = fopen(temporary, "we");
-	if (!out) {
+	arguments->out = fopen(temporary, "we");
+	if (!arguments->out) {
 		write_failed(arguments->output, errno, err);
 		goto out;
 	}
-	ok = arguments->write(results, &arguments->selection, out, err);
-	errno = 0;
-	if (ok && (fflush(out) != 0 || ferror(out)))
-		ok = write_failed(arguments->output, errno ? errno : ENOSPC, err);
-	if (fclose(out) != 0 && ok)
+	ok = ct_guarded(write_export, arguments, arguments->path, err);
+	if (fclose(arguments->out) != 0 && ok)
 		ok = write_failed(arguments->output, errno, err);
 	if (ok && rename(temporary, arguments->output) != 0)
 		ok = write_failed(arguments->output, errno, err);
@@ -175,19 +190,13 @@ out:
 
 static bool run(int argc, char **argv, struct ct_error *err)
 {
-	struct arguments arguments = {.selection = {.intensity = -1, .role = -1}};
-	struct ct_results *results;
-	bool ok;
+	struct arguments arguments = {.selection = {.intensity = -1, .role = -1}, .out = stdout};
 
-	if (!parse(argc, argv, &arguments, err) || !ct_results_open(&results, arguments.path, err))
+	if (!parse(argc, argv, &arguments, err))
 		return false;
-	ok = check_selection(ct_results_tables(results), &arguments, err);
-	if (ok && arguments.output && strcmp(arguments.output, "-") != 0)
-		ok = export_to_file(results, &arguments, err);
-	else if (ok)
-		ok = arguments.write(results, &arguments.selection, stdout, err);
-	ct_results_close(results);
-	return ok;
+	if (arguments.output && strcmp(arguments.output, "-") != 0)
+		return export_to_file(&arguments, err);
+	return ct_guarded(write_export, &arguments, arguments.path, err);
 }
 
 const struct ct_command ct_command_export = {

@@ -7,6 +7,7 @@
 #include "harness/decide/coupling.h"
 #include "harness/decide/quality.h"
 #include "harness/report/summary.h"
+#include "harness/store/guard.h"
 
 static const double confidence = 0.95;
 
@@ -32,23 +33,29 @@ static bool show(struct ct_results *results, struct ct_error *err)
 	return ok;
 }
 
+static bool open_and_show(void *path, struct ct_error *err)
+{
+	struct ct_results *results;
+	bool ok;
+
+	if (!ct_results_open(&results, path, err))
+		return false;
+	ok = show(results, err);
+	ct_results_close(results);
+	return ok;
+}
+
 static bool run(int argc, char **argv, struct ct_error *err)
 {
 	static const struct option options[] = {{0}};
-	struct ct_results *results;
 	int option;
-	bool ok;
 
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1)
 		return ct_cli_bad_option(argc, argv, option, err);
 	if (argc - optind != 1)
 		return ct_usage(err, "show: give one result file: 'cotenant show OUT.h5'");
-	if (!ct_results_open(&results, argv[optind], err))
-		return false;
-	ok = show(results, err);
-	ct_results_close(results);
-	return ok;
+	return ct_guarded(open_and_show, argv[optind], argv[optind], err);
 }
 
 const struct ct_command ct_command_show = {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "harness/cli/cli.h"
+#include "harness/store/guard.h"
 #include "harness/store/results.h"
 
 static void print_violation(void *context, const char *text)
@@ -30,26 +31,33 @@ static bool print_ok(const char *path, struct ct_error *err)
 	return true;
 }
 
+static bool validate(void *context, struct ct_error *err)
+{
+	const char *path = context;
+	size_t n;
+
+	if (!ct_results_validate(path, print_violation, NULL, &n, err))
+		return false;
+	if (n == 0)
+		return print_ok(path, err);
+	if (n >= CT_MAX_VIOLATIONS)
+		return ct_usage(err, "%s: at least %d violations of cotenant.results/1", path,
+				CT_MAX_VIOLATIONS);
+	return ct_usage(err, "%s: %zu violation%s of cotenant.results/1", path, n,
+			n == 1 ? "" : "s");
+}
+
 static bool run(int argc, char **argv, struct ct_error *err)
 {
 	static const struct option options[] = {{0}};
 	int option;
-	size_t n;
 
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1)
 		return ct_cli_bad_option(argc, argv, option, err);
 	if (argc - optind != 1)
 		return ct_usage(err, "validate: give one result file: 'cotenant validate OUT.h5'");
-	if (!ct_results_validate(argv[optind], print_violation, NULL, &n, err))
-		return false;
-	if (n == 0)
-		return print_ok(argv[optind], err);
-	if (n >= CT_MAX_VIOLATIONS)
-		return ct_usage(err, "%s: at least %d violations of cotenant.results/1",
-				argv[optind], CT_MAX_VIOLATIONS);
-	return ct_usage(err, "%s: %zu violation%s of cotenant.results/1", argv[optind], n,
-			n == 1 ? "" : "s");
+	return ct_guarded(validate, argv[optind], argv[optind], err);
 }
 
 const struct ct_command ct_command_validate = {

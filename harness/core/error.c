@@ -15,7 +15,8 @@ static void flatten(char *text)
 	}
 }
 
-static void set(struct ct_error *err, enum ct_error_kind kind, const char *format, va_list args)
+static void __attribute__((format(printf, 3, 0)))
+set(struct ct_error *err, enum ct_error_kind kind, const char *format, va_list args)
 {
 	if (!err)
 		return;

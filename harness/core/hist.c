@@ -85,17 +85,24 @@ size_t ct_hist_to_sparse(const struct ct_hist *hist, struct ct_bucket *out, size
 	return n;
 }
 
+uint64_t ct_quantile_rank(uint64_t n, double q)
+{
+	const double product = q * (double)n, nearest = nearbyint(product);
+	/* A product that is whole but for rounding is meant to be whole. */
+	const double rank = fabs(product - nearest) <= 1e-14 * product ? nearest : ceil(product);
+
+	if (!(rank >= 1))
+		return 1;
+	return rank >= (double)n ? n : (uint64_t)rank;
+}
+
 double ct_hist_quantile(const struct ct_hist *hist, double q)
 {
 	uint64_t rank, seen = 0;
 
 	if (hist->total == 0)
 		return NAN;
-	rank = (uint64_t)ceil(q * (double)hist->total);
-	if (rank < 1)
-		rank = 1;
-	if (rank > hist->total)
-		rank = hist->total;
+	rank = ct_quantile_rank(hist->total, q);
 	for (uint32_t i = 0; i < CT_HIST_BUCKETS; i++) {
 		seen += hist->counts[i];
 		if (seen >= rank)

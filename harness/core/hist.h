@@ -64,9 +64,15 @@ bool ct_hist_merge_sparse(struct ct_hist *into, const struct ct_bucket *buckets,
 size_t ct_hist_to_sparse(const struct ct_hist *hist, struct ct_bucket *out, size_t max);
 
 /*
+ * Rank of the q-quantile among n sorted samples, 1 being the smallest: ceil(q * n) with q meant as
+ * the decimal it is written as, within 1..n. (0.07 * 100 is 7, whatever binary makes of it.)
+ */
+uint64_t ct_quantile_rank(uint64_t n, double q);
+
+/*
  * The q-quantile in picoseconds (0 <= q <= 1): midpoint of the bucket that holds the sample of rank
- * ceil(q * n), rank 1 being the smallest (inverse of the empirical distribution, Hyndman & Fan
- * type 1). NaN when the histogram is empty.
+ * ct_quantile_rank (inverse of the empirical distribution, Hyndman & Fan type 1). NaN when the
+ * histogram is empty.
  */
 double ct_hist_quantile(const struct ct_hist *hist, double q);
 /*

@@ -19,17 +19,21 @@ static bool parse_choice(const struct ct_param *param, const char *text, int *ch
 			 struct ct_error *err)
 {
 	char all[256] = "";
+	const char *near;
+	size_t n = 0;
 
-	for (int i = 0; param->choices[i]; i++) {
+	for (; param->choices[n]; n++) {
 		size_t used = strlen(all);
 
-		if (strcmp(param->choices[i], text) == 0) {
-			*choice = i;
+		if (strcmp(param->choices[n], text) == 0) {
+			*choice = (int)n;
 			return true;
 		}
-		snprintf(all + used, sizeof all - used, "%s%s", i ? ", " : "", param->choices[i]);
+		snprintf(all + used, sizeof all - used, "%s%s", n ? ", " : "", param->choices[n]);
 	}
-	return ct_usage(err, "'%s' is not one of: %s", text, all);
+	near = ct_nearest(text, param->choices, n);
+	return ct_usage(err, "'%s' is not one of: %s%s%s%s", text, all,
+			near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
 }
 
 static bool parse(const struct ct_param *param, const char *text, union value *value,
@@ -99,6 +103,9 @@ static bool refuse(const struct ct_param *param, const char *text, const char *r
 	if (param->min)
 		return ct_usage(err, "%s = %s: %s; allowed: %s or more", param->name, text, reason,
 				param->min);
+	if (param->max)
+		return ct_usage(err, "%s = %s: %s; allowed: at most %s", param->name, text, reason,
+				param->max);
 	return ct_usage(err, "%s = %s: %s", param->name, text, reason);
 }
 
@@ -192,6 +199,18 @@ const char *ct_param_unit(const struct ct_param *param)
 	return "";
 }
 
+/* The shortest decimal that reads back as the same number; no exponent, which no parser takes. */
+static void write_real(double value, const char *unit, char *out, size_t size)
+{
+	enum { MOST_DECIMALS = 30 };
+
+	for (int decimals = 0; decimals <= MOST_DECIMALS; decimals++) {
+		snprintf(out, size, "%.*f%s", decimals, value, unit);
+		if (strtod(out, NULL) == value)
+			return;
+	}
+}
+
 char *ct_param_get(const struct ct_param *param, const void *options)
 {
 	const char *place = (const char *)options + param->offset;
@@ -206,7 +225,7 @@ char *ct_param_get(const struct ct_param *param, const void *options)
 			 ct_param_unit(param));
 	} else if (is_real(param)) {
 		memcpy(&value.real, place, sizeof value.real);
-		snprintf(text, sizeof text, "%.15g%s", value.real, ct_param_unit(param));
+		write_real(value.real, ct_param_unit(param), text, sizeof text);
 	} else if (param->type == CT_PARAM_BOOL) {
 		memcpy(&value.flag, place, sizeof value.flag);
 		snprintf(text, sizeof text, "%s", value.flag ? "yes" : "no");

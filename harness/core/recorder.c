@@ -119,9 +119,7 @@ double ct_epoch_quantile(const struct ct_epoch_slot *slot, double q)
 
 	if (slot->count == 0)
 		return NAN;
-	rank = (uint64_t)ceil(q * (double)slot->count);
-	if (rank < 1)
-		rank = 1;
+	rank = ct_quantile_rank(slot->count, q);
 	for (uint32_t i = ct_hist_index(slot->min_ps); i <= ct_hist_index(slot->max_ps); i++) {
 		seen += slot->counts[i];
 		if (seen >= rank)
@@ -159,6 +157,12 @@ static void sift_up(struct ct_sample *heap, uint32_t i)
 	}
 }
 
+/* Samples that overflow come here always, however slow the slowest are: they are counted. */
+static uint64_t floor_above(uint64_t ps)
+{
+	return ps < CT_HIST_MAX_PS ? ps + 1 : CT_HIST_MAX_PS + 1;
+}
+
 /* Every sample that sets a new maximum comes here too, because the floor never exceeds it. */
 void ct_record_slow(struct ct_recorder *recorder, uint64_t tick, uint64_t ps)
 {
@@ -171,10 +175,10 @@ void ct_record_slow(struct ct_recorder *recorder, uint64_t tick, uint64_t ps)
 	if (slot->slow_count < CT_SLOWEST) {
 		slot->slowest[slot->slow_count] = (struct ct_sample){tick, ps};
 		sift_up(slot->slowest, slot->slow_count++);
-	} else {
+	} else if (ps > slot->slowest[0].ps) {
 		slot->slowest[0] = (struct ct_sample){tick, ps};
 		sift_down(slot->slowest, CT_SLOWEST);
 	}
 	if (slot->slow_count == CT_SLOWEST)
-		recorder->slow_floor = slot->slowest[0].ps + 1;
+		recorder->slow_floor = floor_above(slot->slowest[0].ps);
 }

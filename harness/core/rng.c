@@ -57,7 +57,8 @@ uint64_t ct_rng_below(struct ct_rng *rng, uint64_t n)
 
 double ct_rng_uniform(struct ct_rng *rng)
 {
-	return ((double)(ct_rng_next(rng) >> 11) + 0.5) * 0x1p-53;
+	/* 52 bits, not 53: adding a half to 53 of them would round the largest up to 1. */
+	return ((double)(ct_rng_next(rng) >> 12) + 0.5) * 0x1p-52;
 }
 
 double ct_rng_exponential(struct ct_rng *rng)

@@ -9,157 +9,253 @@
 #include <string.h>
 #include <strings.h>
 
+/* Lists of units end with {NULL, 0}. Names match exactly: "mHz" is not "MHz", "Gb/s" not "GB/s". */
 struct unit {
 	const char *name;
-	double scale;
+	uint64_t scale;
 };
 
-/* A number without sign, exponent or blanks in front; *rest is what follows it, blanks skipped. */
-static bool read_number(const char *text, double *value, const char **rest)
-{
-	char *end;
+/* What a text should have been, with an example. */
+struct quantity {
+	const char *what;
+	const struct unit *units;
+};
 
-	if (!isdigit((unsigned char)text[0]))
-		return false;
-	/* strtod also reads hexadecimal and exponents, which nobody means here. */
-	if (text[strspn(text, "0123456789.")] != '\0' &&
-	    strchr("xXeEpP", text[strspn(text, "0123456789.")]) != NULL)
-		return false;
-	errno = 0;
-	*value = strtod(text, &end);
-	if (errno != 0 || end != text + strspn(text, "0123456789."))
-		return false;
-	while (*end == ' ')
-		end++;
-	*rest = end;
-	return true;
+static bool refuse(const char *text, const struct quantity *quantity, struct ct_error *err)
+{
+	return ct_usage(err, "'%s' is not %s", text, quantity->what);
 }
 
-static const struct unit *find_unit(const struct unit *units, const char *name, bool any_case)
+/* "DIGITS" or "DIGITS.DIGITS" at the start; its length, 0 when there is none. */
+static size_t number_length(const char *text)
 {
+	size_t whole = strspn(text, "0123456789"), fraction;
+
+	if (whole == 0 || text[whole] != '.')
+		return whole;
+	fraction = strspn(text + whole + 1, "0123456789");
+	return fraction ? whole + 1 + fraction : 0;
+}
+
+/* The unit behind a number, which a blank may set off; NULL: none of ours. */
+static const struct unit *find_unit(const struct unit *units, const char *name)
+{
+	while (name[0] == ' ' && name[1] != '\0')
+		name++;
 	for (; units->name; units++) {
-		if (any_case ? strcasecmp(units->name, name) == 0 : strcmp(units->name, name) == 0)
+		if (strcmp(units->name, name) == 0)
 			return units;
 	}
 	return NULL;
 }
 
-static bool read_quantity(const char *text, const struct unit *units, bool any_case,
-			  const char *what, double *value, struct ct_error *err)
-{
-	const struct unit *unit;
-	const char *rest;
+enum scaling { SCALED, TOO_LARGE, NOT_WHOLE };
 
-	if (!read_number(text, value, &rest))
-		return ct_usage(err, "'%s' is not %s", text, what);
-	unit = find_unit(units, rest, any_case);
-	if (!unit)
-		return ct_usage(err, "'%s' is not %s", text, what);
-	*value *= unit->scale;
-	return true;
-}
-
-/* Whole numbers only, and none that a uint64_t or the arithmetic on the way can't hold exactly. */
-static bool to_whole(const char *text, double value, const char *what, uint64_t *out,
-		     struct ct_error *err)
+/* number * scale in integers, so that no digit is lost; at most what JSON integers hold. */
+static enum scaling scale_whole(const char *number, size_t length, uint64_t scale, uint64_t *out)
 {
-	if (!(value >= 0) || value > 9.2e18)
-		return ct_usage(err, "'%s' is too large for %s", text, what);
-	if (value != floor(value))
-		return ct_usage(err, "'%s' is not a whole number of %s", text, what);
+	enum { MOST_DECIMALS = 18 };
+	const char *point = memchr(number, '.', length);
+	const size_t whole = point ? (size_t)(point - number) : length;
+	unsigned __int128 value = 0, fraction = 0, power = 1;
+
+	for (size_t i = 0; i < whole; i++) {
+		value = value * 10 + (unsigned)(number[i] - '0');
+		if (value * scale > INT64_MAX)
+			return TOO_LARGE;
+	}
+	while (point && number[length - 1] == '0')
+		length--;
+	if (length > whole + 1 + MOST_DECIMALS)
+		return NOT_WHOLE;
+	for (size_t i = whole + 1; i < length; i++) {
+		fraction = fraction * 10 + (unsigned)(number[i] - '0');
+		power *= 10;
+	}
+	if (fraction * scale % power != 0)
+		return NOT_WHOLE;
+	value = value * scale + fraction * scale / power;
+	if (value > INT64_MAX)
+		return TOO_LARGE;
 	*out = (uint64_t)value;
-	return true;
+	return SCALED;
 }
 
-/* Digits alone are read as an integer, so that large values keep all of them. */
-static bool read_integer(const char *text, uint64_t *out)
+static bool read_whole(const char *text, const struct quantity *quantity, const char *smallest,
+		       uint64_t *out, struct ct_error *err)
 {
-	char *end;
+	const size_t length = number_length(text);
+	const struct unit *unit = length ? find_unit(quantity->units, text + length) : NULL;
 
-	if (text[0] == '\0' || text[strspn(text, "0123456789")] != '\0')
-		return false;
-	errno = 0;
-	*out = strtoull(text, &end, 10);
-	return errno == 0;
+	if (!unit)
+		return refuse(text, quantity, err);
+	switch (scale_whole(text, length, unit->scale, out)) {
+	case SCALED:
+		return true;
+	case TOO_LARGE:
+		return ct_usage(err, "'%s' is too large for %s", text, quantity->what);
+	case NOT_WHOLE:
+		break;
+	}
+	return ct_usage(err, "'%s' is not a whole number of %s: write %s", text, smallest,
+			quantity->what);
+}
+
+static bool read_real(const char *text, const struct quantity *quantity, double *out,
+		      struct ct_error *err)
+{
+	const size_t length = number_length(text);
+	const struct unit *unit = length ? find_unit(quantity->units, text + length) : NULL;
+	double value;
+
+	if (!unit)
+		return refuse(text, quantity, err);
+	value = strtod(text, NULL) * (double)unit->scale;
+	if (!(value <= 1e18))
+		return ct_usage(err, "'%s' is too large for %s", text, quantity->what);
+	*out = value;
+	return true;
 }
 
 bool ct_parse_size(const char *text, uint64_t *bytes, struct ct_error *err)
 {
+	/* Small letters too, as fio takes them: nobody means bits or thousandths here. */
 	static const struct unit units[] = {
-		{"", 1},         {"B", 1},       {"K", 0x1p10},   {"KB", 0x1p10},  {"KiB", 0x1p10},
-		{"M", 0x1p20},   {"MB", 0x1p20}, {"MiB", 0x1p20}, {"G", 0x1p30},   {"GB", 0x1p30},
-		{"GiB", 0x1p30}, {"T", 0x1p40},  {"TB", 0x1p40},  {"TiB", 0x1p40}, {NULL, 0}};
-	double value;
+		{"", 1},
+		{"B", 1},
+		{"b", 1},
+		{"K", UINT64_C(1) << 10},
+		{"k", UINT64_C(1) << 10},
+		{"KB", UINT64_C(1) << 10},
+		{"kB", UINT64_C(1) << 10},
+		{"kb", UINT64_C(1) << 10},
+		{"KiB", UINT64_C(1) << 10},
+		{"M", UINT64_C(1) << 20},
+		{"m", UINT64_C(1) << 20},
+		{"MB", UINT64_C(1) << 20},
+		{"mb", UINT64_C(1) << 20},
+		{"MiB", UINT64_C(1) << 20},
+		{"G", UINT64_C(1) << 30},
+		{"g", UINT64_C(1) << 30},
+		{"GB", UINT64_C(1) << 30},
+		{"gb", UINT64_C(1) << 30},
+		{"GiB", UINT64_C(1) << 30},
+		{"T", UINT64_C(1) << 40},
+		{"t", UINT64_C(1) << 40},
+		{"TB", UINT64_C(1) << 40},
+		{"tb", UINT64_C(1) << 40},
+		{"TiB", UINT64_C(1) << 40},
+		{NULL, 0},
+	};
+	static const struct quantity size = {"a size such as 64M", units};
 
-	if (read_integer(text, bytes))
-		return true;
-	return read_quantity(text, units, true, "a size such as 64M", &value, err) &&
-	       to_whole(text, value, "bytes", bytes, err);
+	return read_whole(text, &size, "bytes", bytes, err);
 }
 
 bool ct_parse_time(const char *text, uint64_t *ns, struct ct_error *err)
 {
-	static const struct unit units[] = {{"ns", 1},   {"us", 1e3},   {"ms", 1e6},    {"s", 1e9},
-					    {"m", 60e9}, {"h", 3600e9}, {"d", 86400e9}, {NULL, 0}};
-	double value;
+	static const struct unit units[] = {
+		{"ns", 1},
+		{"us", 1000},
+		{"ms", 1000000},
+		{"s", 1000000000},
+		{"m", UINT64_C(60000000000)},
+		{"h", UINT64_C(3600000000000)},
+		{"d", UINT64_C(86400000000000)},
+		{NULL, 0},
+	};
+	static const struct quantity time = {"a time with its unit, such as 300ms", units};
 
-	return read_quantity(text, units, false, "a time with its unit, such as 300ms", &value,
-			     err) &&
-	       to_whole(text, nearbyint(value * 1e3) / 1e3, "nanoseconds", ns, err);
+	return read_whole(text, &time, "nanoseconds", ns, err);
 }
 
 bool ct_parse_bitrate(const char *text, double *bits_per_s, struct ct_error *err)
 {
+	/* "Gb/s" is left out: some write it for bits and some for bytes. */
 	static const struct unit units[] = {
-		{"bit/s", 1}, {"kbit/s", 1e3}, {"Mbit/s", 1e6}, {"Gbit/s", 1e9}, {"Tbit/s", 1e12},
-		{"B/s", 8},   {"kB/s", 8e3},   {"MB/s", 8e6},   {"GB/s", 8e9},   {NULL, 0}};
+		{"bit/s", 1},
+		{"kbit/s", 1000},
+		{"Kbit/s", 1000},
+		{"Mbit/s", 1000000},
+		{"Gbit/s", 1000000000},
+		{"Tbit/s", UINT64_C(1000000000000)},
+		{"B/s", 8},
+		{"kB/s", 8000},
+		{"KB/s", 8000},
+		{"MB/s", 8000000},
+		{"GB/s", UINT64_C(8000000000)},
+		{"TB/s", UINT64_C(8000000000000)},
+		{NULL, 0},
+	};
+	static const struct quantity rate = {"a rate such as 10Gbit/s or 1.25GB/s", units};
 
-	return read_quantity(text, units, true, "a rate such as 10Gbit/s", bits_per_s, err);
+	return read_real(text, &rate, bits_per_s, err);
 }
 
 bool ct_parse_frequency(const char *text, double *hz, struct ct_error *err)
 {
-	static const struct unit units[] = {{"Hz", 1},    {"kHz", 1e3}, {"MHz", 1e6},
-					    {"GHz", 1e9}, {"/s", 1},    {NULL, 0}};
-	const char *rest;
+	static const struct unit units[] = {
+		{"Hz", 1},        {"kHz", 1000},       {"KHz", 1000}, {"MHz", 1000000},
+		{"mhz", 1000000}, {"GHz", 1000000000}, {"hz", 1},     {"khz", 1000},
+		{"/s", 1},        {NULL, 0},
+	};
+	static const struct quantity frequency = {"a frequency such as 10kHz", units};
 
 	/* 0 switches off and needs no unit. */
-	if (read_number(text, hz, &rest) && *hz == 0 && *rest == '\0')
+	if (strcmp(text, "0") == 0) {
+		*hz = 0;
 		return true;
-	return read_quantity(text, units, true, "a frequency such as 10kHz", hz, err);
+	}
+	return read_real(text, &frequency, hz, err);
 }
 
 bool ct_parse_percent(const char *text, double *percent, struct ct_error *err)
 {
 	static const struct unit units[] = {{"%", 1}, {NULL, 0}};
+	static const struct quantity percentage = {"a percentage such as 50%", units};
 
-	return read_quantity(text, units, false, "a percentage such as 50%", percent, err);
+	return read_real(text, &percentage, percent, err);
 }
 
 bool ct_parse_count(const char *text, uint64_t *count, struct ct_error *err)
 {
-	return read_integer(text, count) || ct_usage(err, "'%s' is not a number such as 8", text);
+	char *end;
+
+	if (text[0] == '\0' || text[strspn(text, "0123456789")] != '\0')
+		return ct_usage(err, "'%s' is not a whole number such as 8", text);
+	errno = 0;
+	*count = strtoull(text, &end, 10);
+	return errno == 0 || ct_usage(err, "'%s' is too large for a whole number such as 8", text);
 }
 
 bool ct_parse_bool(const char *text, bool *value, struct ct_error *err)
 {
-	static const struct unit words[] = {{"yes", 1}, {"true", 1}, {"on", 1},
-					    {"1", 1},   {"no", 0},   {"false", 0},
-					    {"off", 0}, {"0", 0},    {NULL, 0}};
-	const struct unit *word = find_unit(words, text, true);
+	static const char *const words[] = {"no", "yes", "false", "true", "off", "on", "0", "1"};
 
-	if (!word)
-		return ct_usage(err, "'%s' is neither yes nor no", text);
-	*value = word->scale != 0;
-	return true;
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+		if (strcasecmp(words[i], text) == 0) {
+			*value = i % 2 == 1;
+			return true;
+		}
+	}
+	return ct_usage(err, "'%s' is neither yes nor no", text);
 }
 
-/* Three significant digits, the fewest that still show a change of 1 %. */
-static void three_digits(double value, char *out, size_t size)
+static void write_digits(double value, bool binary, char *out, size_t size)
 {
-	int decimals = value >= 100 ? 0 : value >= 10 ? 1 : 2;
+	const double magnitude = fabs(value);
 
-	snprintf(out, size, "%.*f", decimals, value);
+	/* Sizes are exact as a rule: 64 MiB, not 64.0. */
+	if (value == 0 || (binary && value == floor(value)))
+		snprintf(out, size, "%.0f", value);
+	else if (magnitude >= 1e6)
+		snprintf(out, size, "%.3g", value);
+	else /* Three significant digits, the fewest that still show a change of 1 %. */
+		snprintf(out, size, "%.*f",
+			 magnitude >= 99.95   ? 0
+			 : magnitude >= 9.995 ? 1
+					      : 2,
+			 value);
 }
 
 static const char *with_prefix(double value, double step, const char *const *prefixes, size_t n,
@@ -175,12 +271,8 @@ static const char *with_prefix(double value, double step, const char *const *pre
 	/* 999.5 would be printed as 1000 of the smaller unit. */
 	for (; i + 1 < n && fabs(value) >= 0.9995 * step; i++)
 		value /= step;
-	if (fabs(value) >= 1e6) {
-		snprintf(out, CT_UNIT_TEXT, "%.3g %s%.8s", value, prefixes[i], unit);
-		return out;
-	}
-	three_digits(value, digits, sizeof digits);
-	snprintf(out, CT_UNIT_TEXT, "%s %s%.12s", digits, prefixes[i], unit);
+	write_digits(value, step == 1024, digits, sizeof digits);
+	snprintf(out, CT_UNIT_TEXT, "%s %s%.14s", digits, prefixes[i], unit);
 	return out;
 }
 
@@ -207,33 +299,38 @@ const char *ct_format_rate(double per_s, const char *unit, char out[CT_UNIT_TEXT
 	return with_prefix(per_s, 1000, prefixes, 5, per_second, out);
 }
 
-/* Optimal string alignment distance: a swap of neighbours is one slip of the finger, not two. */
+enum { LONGEST_NAME = 48 };
+
+static bool same_letter(char a, char b)
+{
+	return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
+/*
+ * Damerau-Levenshtein distance (its optimal string alignment form): a swap of neighbours is one
+ * slip of the finger, not two. Both words have at most LONGEST_NAME letters.
+ */
 static size_t edit_distance(const char *a, const char *b)
 {
-	enum { LONGEST = 48 };
-	size_t rows[3][LONGEST + 1];
-	size_t n = strlen(a), m = strlen(b);
+	size_t rows[3][LONGEST_NAME + 1];
+	const size_t n = strlen(a), m = strlen(b);
 
-	if (n > LONGEST || m > LONGEST)
-		return LONGEST;
 	for (size_t j = 0; j <= m; j++)
 		rows[0][j] = j;
 	for (size_t i = 1; i <= n; i++) {
-		size_t *row = rows[i % 3], *above = rows[(i + 2) % 3],
-		       *two_above = rows[(i + 1) % 3];
+		size_t *row = rows[i % 3];
+		const size_t *above = rows[(i + 2) % 3], *two_above = rows[(i + 1) % 3];
 
 		row[0] = i;
 		for (size_t j = 1; j <= m; j++) {
-			bool same = tolower((unsigned char)a[i - 1]) ==
-				    tolower((unsigned char)b[j - 1]);
-			size_t best = above[j - 1] + !same;
+			size_t best = above[j - 1] + !same_letter(a[i - 1], b[j - 1]);
 
 			if (above[j] + 1 < best)
 				best = above[j] + 1;
 			if (row[j - 1] + 1 < best)
 				best = row[j - 1] + 1;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-			    two_above[j - 2] + 1 < best)
+			if (i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) &&
+			    same_letter(a[i - 2], b[j - 1]) && two_above[j - 2] + 1 < best)
 				best = two_above[j - 2] + 1;
 			row[j] = best;
 		}
@@ -243,13 +340,20 @@ static size_t edit_distance(const char *a, const char *b)
 
 const char *ct_nearest(const char *word, const char *const *names, size_t n)
 {
+	const size_t length = strlen(word);
 	/* A third of the letters wrong is still a slip; more is another word. */
-	size_t best = strlen(word) / 3 + 2;
+	const size_t slips = length < 6 ? 1 : length / 3;
 	const char *nearest = NULL;
+	size_t best = slips + 1;
 
+	if (length < 2 || length > LONGEST_NAME)
+		return NULL;
 	for (size_t i = 0; i < n; i++) {
-		size_t distance = edit_distance(word, names[i]);
+		size_t distance;
 
+		if (strlen(names[i]) > LONGEST_NAME)
+			continue;
+		distance = edit_distance(word, names[i]);
 		if (distance < best) {
 			best = distance;
 			nearest = names[i];

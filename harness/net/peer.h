@@ -18,6 +18,7 @@
 
 enum { CT_ENDPOINT_MAX = 128, CT_TOKEN_LENGTH = 32 /* hex digits */ };
 
+/* Valid from setup to teardown. */
 struct ct_peer_env {
 	const struct ct_place *place;
 	const char

@@ -34,6 +34,10 @@ bool ct_store_create(struct ct_store **store, const char *path, const json_t *he
  */
 bool ct_store_resume(struct ct_store **store, const char *path, const json_t *header,
 		     struct ct_error *err);
+/* What create or resume would refuse at once, asked before anything is measured or set up. */
+bool ct_store_check(const char *path, bool resume, struct ct_error *err);
+/* Seed and number of replicates of the campaign whose journal lies beside `path`. */
+bool ct_store_planned(const char *path, uint64_t *seed, uint64_t *replicates, struct ct_error *err);
 /* Whether a block was finished before the interruption. */
 bool ct_store_has(const struct ct_store *store, uint32_t cell, uint32_t block);
 

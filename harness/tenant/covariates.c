@@ -187,7 +187,7 @@ void ct_covariates_delta(const struct ct_covariates *before, const struct ct_cov
 	row->frequency_hz = now->frequency_hz;
 }
 
-bool ct_thread_schedstat(pid_t thread, double *on_cpu_ns, double *waiting_ns)
+bool ct_thread_waiting_ns(pid_t thread, double *waiting_ns)
 {
 	char path[64];
 	char *text;
@@ -195,7 +195,7 @@ bool ct_thread_schedstat(pid_t thread, double *on_cpu_ns, double *waiting_ns)
 
 	snprintf(path, sizeof path, "/proc/self/task/%d/schedstat", (int)thread);
 	text = read_file(path, 256);
-	ok = text && sscanf(text, "%lf %lf", on_cpu_ns, waiting_ns) == 2;
+	ok = text && sscanf(text, "%*f %lf", waiting_ns) == 1;
 	free(text);
 	return ok;
 }

@@ -33,9 +33,8 @@ void ct_covariates_read(struct ct_covariate_sampler *sampler, struct ct_covariat
 void ct_covariates_delta(const struct ct_covariates *before, const struct ct_covariates *now,
 			 struct ct_epoch_row *row);
 
-/* Nanoseconds on a CPU and in the run queue of one thread, from its schedstat; false if unreadable.
- */
-bool ct_thread_schedstat(pid_t thread, double *on_cpu_ns, double *waiting_ns);
+/* Nanoseconds that a thread has waited in a run queue, from its schedstat; false if unreadable. */
+bool ct_thread_waiting_ns(pid_t thread, double *waiting_ns);
 /* Total time this process's CPU cgroup has been throttled by its quota, ns; 0 where there is none.
  */
 double ct_throttled_ns(void);

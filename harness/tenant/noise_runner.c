@@ -313,20 +313,33 @@ bool ct_noise_runner_calibrate(struct ct_noise_runner *runner, double seconds, d
 				      runner->ops->name, seconds);
 }
 
+/*
+ * CPU time from the thread's own clock, which is exact; schedstat's is only brought up to date at
+ * ticks and switches, and rows are no longer than a few ticks.
+ */
+static double thread_cpu_ns(pthread_t thread)
+{
+	struct timespec used;
+	clockid_t clock;
+
+	if (pthread_getcpuclockid(thread, &clock) != 0 || clock_gettime(clock, &used) != 0)
+		return 0;
+	return (double)used.tv_sec * 1e9 + (double)used.tv_nsec;
+}
+
 static void read_totals(struct ct_noise_runner *runner, struct ct_noise_totals *totals)
 {
 	*totals = (struct ct_noise_totals){.time_ns = ct_monotonic_ns()};
 	totals->units = total_units(runner);
 	for (unsigned i = 0; i < runner->n_threads; i++) {
 		const struct ct_noise_thread *thread = &runner->threads[i];
-		double on_cpu, waiting;
+		double waiting;
 
 		totals->idle_ns +=
 			(double)atomic_load_explicit(&thread->idle_ns, memory_order_relaxed);
-		if (ct_thread_schedstat(thread->id, &on_cpu, &waiting)) {
-			totals->on_cpu_ns += on_cpu;
+		totals->on_cpu_ns += thread_cpu_ns(thread->handle);
+		if (ct_thread_waiting_ns(thread->id, &waiting))
 			totals->waiting_ns += waiting;
-		}
 	}
 	totals->throttled_ns = ct_throttled_ns();
 	totals->due = isinf(runner->units_per_s)

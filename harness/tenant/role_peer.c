@@ -20,12 +20,12 @@ struct peer_role {
 	const struct ct_peer_ops *ops;
 	void *options;
 	char address[64];
+	struct ct_peer_env env; /* valid as long as the peer serves */
 	void *state;
 	pthread_t thread;
 	bool started;
 	atomic_bool stop, failed;
 	struct ct_error error; /* valid once failed */
-	struct ct_place *place;
 };
 
 /* The peer has the tenant's last CPU, so that it does not sit on the workload's first. */
@@ -33,7 +33,7 @@ static void *serving_thread(void *argument)
 {
 	struct peer_role *role = argument;
 
-	if (!ct_bind_thread(role->place, ct_place_cpu_count(role->place) - 1, &role->error) ||
+	if (!ct_bind_thread(role->env.place, ct_place_cpu_count(role->env.place) - 1, &role->error) ||
 	    !role->ops->serve(role->state, &role->error))
 		atomic_store(&role->failed, true);
 	return NULL;
@@ -133,14 +133,13 @@ static bool start(struct ct_worker *worker, struct peer_role *role, const json_t
 		  json_t *reply, struct ct_error *err)
 {
 	char endpoint[CT_ENDPOINT_MAX] = "";
-	struct ct_peer_env env = {.place = &worker->place,
-				  .address = role->address,
-				  .token = worker->token,
-				  .stop = &role->stop};
 
-	role->place = &worker->place;
+	role->env = (struct ct_peer_env){.place = &worker->place,
+					 .address = role->address,
+					 .token = worker->token,
+					 .stop = &role->stop};
 	if (!find_workload(role, setup, err) || !choose_address(role, setup, err) ||
-	    !role->ops->setup(&env, role->options, &role->state, endpoint, err))
+	    !role->ops->setup(&role->env, role->options, &role->state, endpoint, err))
 		return false;
 	if (pthread_create(&role->thread, NULL, serving_thread, role) != 0) {
 		role->ops->teardown(role->state);

@@ -71,7 +71,11 @@ static bool check_available(const struct ct_victim_ops *ops, struct ct_error *er
 static bool start(struct ct_worker *worker, struct victim_role *role, const json_t *setup,
 		  struct ct_error *err)
 {
-	struct ct_victim_env env = {
+	struct ct_victim_env env;
+
+	if (!read_setup(role, setup, err) || !check_available(role->ops, err))
+		return false;
+	env = (struct ct_victim_env){
 		.clock = &worker->clock,
 		.place = &worker->place,
 		.endpoint = role->endpoint,
@@ -79,15 +83,11 @@ static bool start(struct ct_worker *worker, struct victim_role *role, const json
 		.seed = (uint64_t)json_integer_value(json_object_get(setup, "seed")),
 		.operations_per_sample = 1,
 	};
-
-	if (!read_setup(role, setup, err) || !check_available(role->ops, err) ||
-	    !ct_victim_runner_start(&role->runner, role->ops, role->options, &role->common, &env,
-				    err))
-		return false;
-	role->started = true;
+	role->started = ct_victim_runner_start(&role->runner, role->ops, role->options,
+					       &role->common, &env, err);
 	role->sampler = (struct ct_covariate_sampler){.place = &worker->place,
 						      .thread = role->runner.thread_id};
-	return true;
+	return role->started;
 }
 
 static json_t *clock_json(const struct ct_clock *clock)

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The list of all victims: one declaration and one line each. */
+#include "bench/victims.h"
+
+#include <string.h>
+
+const struct ct_victim_ops *const ct_victims[] = {
+	&ct_bench_null,      &ct_bench_mem_latency, &ct_bench_mem_bandwidth, &ct_bench_gemm_cpu,
+	&ct_bench_spin,      &ct_bench_wakeup,      &ct_bench_vmexit,        &ct_bench_syscall,
+	&ct_bench_pagefault, &ct_bench_ipc,         &ct_bench_tcp_rr,        NULL,
+};
+
+const struct ct_victim_ops *ct_victim_find(const char *name)
+{
+	for (size_t i = 0; ct_victims[i]; i++) {
+		if (strcmp(ct_victims[i]->name, name) == 0)
+			return ct_victims[i];
+	}
+	return NULL;
+}

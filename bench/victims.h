@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The descriptors that end each victim's file; only the registry and the tests need them by name.
+ */
+#ifndef COTENANT_BENCH_VICTIMS_H
+#define COTENANT_BENCH_VICTIMS_H
+
+#include "bench/bench.h"
+
+extern const struct ct_victim_ops ct_bench_null;
+extern const struct ct_victim_ops ct_bench_mem_latency;
+extern const struct ct_victim_ops ct_bench_mem_bandwidth;
+extern const struct ct_victim_ops ct_bench_gemm_cpu;
+extern const struct ct_victim_ops ct_bench_spin;
+extern const struct ct_victim_ops ct_bench_wakeup;
+extern const struct ct_victim_ops ct_bench_vmexit;
+extern const struct ct_victim_ops ct_bench_syscall;
+extern const struct ct_victim_ops ct_bench_pagefault;
+extern const struct ct_victim_ops ct_bench_ipc;
+extern const struct ct_victim_ops ct_bench_tcp_rr;
+
+#endif

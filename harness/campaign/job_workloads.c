@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The [victim NAME] and [aggressor NAME] sections. */
+#include "harness/campaign/job_reader.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/core/units.h"
+
+/* `tenant = NAME`; without it the only tenant, or the one called as is usual. */
+static bool read_tenant_of(const struct ct_job *job, const struct ct_document *document,
+			   struct ct_section *section, const char *usual, unsigned *tenant,
+			   struct ct_error *err)
+{
+	struct ct_entry *entry = ct_section_take(section, "tenant");
+	int found = job->n_tenants == 1 ? 0 : ct_job_find_tenant(job, usual);
+	char all[512];
+
+	if (entry)
+		found = ct_job_find_tenant(job, entry->value);
+	if (entry && found < 0) {
+		ct_job_unknown_tenant(job, entry->value, err);
+		return ct_error_at_entry(document, entry, err);
+	}
+	if (found < 0) {
+		ct_usage(err, "[%s %s] needs 'tenant = NAME'; there are: %s", section->type,
+			 section->name, ct_job_list_tenants(job, all, sizeof all));
+		return ct_error_at_section(document, section, err);
+	}
+	*tenant = (unsigned)found;
+	return true;
+}
+
+static bool read_peer(const struct ct_job *job, const struct ct_document *document,
+		      struct ct_section *section, const char *kind, bool has_peer, int *peer,
+		      struct ct_error *err)
+{
+	struct ct_entry *entry = ct_section_take(section, "peer");
+
+	*peer = -1;
+	if (!entry)
+		return true;
+	if (!has_peer) {
+		ct_usage(err, "'%s' has no other end: leave 'peer' out", kind);
+		return ct_error_at_entry(document, entry, err);
+	}
+	*peer = ct_job_find_tenant(job, entry->value);
+	if (*peer >= 0)
+		return true;
+	ct_job_unknown_tenant(job, entry->value, err);
+	return ct_error_at_entry(document, entry, err);
+}
+
+/* `kind = NAME`; without it the section's own name. */
+static const char *kind_of(struct ct_section *section, struct ct_entry **entry)
+{
+	*entry = ct_section_take(section, "kind");
+	return *entry ? (*entry)->value : section->name;
+}
+
+static bool unknown_kind(const struct ct_document *document, const struct ct_section *section,
+			 const struct ct_entry *entry, const char *const *names, size_t n,
+			 const char *kind, struct ct_error *err)
+{
+	if (entry) {
+		ct_job_unknown_name(section->type, kind, names, n, err);
+		return ct_error_at_entry(document, entry, err);
+	}
+	ct_job_unknown_name(section->type, kind, names, n, err);
+	ct_error_in(err, "[%s %s] has no 'kind'", section->type, section->name);
+	return ct_error_at_section(document, section, err);
+}
+
+bool ct_job_read_victim(const struct ct_job *job, const struct ct_document *document,
+			struct ct_section *section, struct ct_victim_entry *victim,
+			struct ct_error *err)
+{
+	const char *names[CT_JOB_MAX_NAMES];
+	struct ct_entry *entry;
+	const char *kind = kind_of(section, &entry);
+	size_t n = 0;
+
+	snprintf(victim->name, sizeof victim->name, "%s", section->name);
+	victim->line = section->line;
+	victim->ops = ct_victim_find(kind);
+	if (!victim->ops) {
+		for (; ct_victims[n] && n < CT_JOB_MAX_NAMES; n++)
+			names[n] = ct_victims[n]->name;
+		return unknown_kind(document, section, entry, names, n, kind, err);
+	}
+	victim->options = calloc(1, victim->ops->options_size + 1);
+	if (!victim->options)
+		return ct_broken_errno(err, "memory for the job");
+	ct_params_init(victim->ops->params, victim->options);
+	ct_params_init(ct_victim_common_params, &victim->common);
+	n = ct_job_add_names(victim->ops->params, names, 0);
+	n = ct_job_add_names(ct_victim_common_params, names, n);
+	names[n++] = "kind";
+	names[n++] = "tenant";
+	if (victim->ops->peer)
+		names[n++] = "peer";
+	return read_tenant_of(job, document, section, "victim", &victim->tenant, err) &&
+	       read_peer(job, document, section, kind, victim->ops->peer != NULL, &victim->peer,
+			 err) &&
+	       ct_job_take_params(document, section, victim->ops->params, victim->options, err) &&
+	       ct_job_take_params(document, section, ct_victim_common_params, &victim->common,
+				  err) &&
+	       ct_job_refuse_leftovers(document, section, names, n, err);
+}
+
+/* One dose: "50" and "50%" mean the same. */
+static bool read_dose(const char *word, double *dose, struct ct_error *err)
+{
+	char text[32];
+	size_t length = strlen(word);
+
+	if (length == 0 || length + 2 > sizeof text)
+		return ct_usage(err, "intensity '%s': a list such as 25,50,100", word);
+	snprintf(text, sizeof text, "%s%s", word, word[length - 1] == '%' ? "" : "%");
+	if (!ct_parse_percent(text, dose, err))
+		return ct_error_in(err, "intensity");
+	if (*dose >= 0.1 && *dose <= 100)
+		return true;
+	return ct_usage(err, "intensity %s: allowed: 0.1%% to 100%%", word);
+}
+
+static bool read_doses(const char *list, struct ct_aggressor_entry *aggressor, struct ct_error *err)
+{
+	char copy[256];
+	char *save, *word;
+
+	if (strlen(list) >= sizeof copy)
+		return ct_usage(err, "intensity: the list is too long");
+	strcpy(copy, list);
+	aggressor->n_intensities = 0;
+	for (word = strtok_r(copy, ", \t", &save); word; word = strtok_r(NULL, ", \t", &save)) {
+		double dose;
+
+		if (!read_dose(word, &dose, err))
+			return false;
+		if (aggressor->n_intensities == CT_MAX_INTENSITIES)
+			return ct_usage(err, "intensity: more than %d values", CT_MAX_INTENSITIES);
+		for (unsigned i = 0; i < aggressor->n_intensities; i++) {
+			if (aggressor->intensities[i] == dose)
+				return ct_usage(err, "intensity: %s stands twice in the list",
+						word);
+		}
+		aggressor->intensities[aggressor->n_intensities++] = dose;
+	}
+	return aggressor->n_intensities > 0 ||
+	       ct_usage(err, "intensity is empty: a list such as 25,50,100");
+}
+
+static bool take_doses(const struct ct_document *document, struct ct_section *section,
+		       struct ct_aggressor_entry *aggressor, struct ct_error *err)
+{
+	struct ct_entry *entry = ct_section_take(section, "intensity");
+
+	aggressor->intensities[0] = 100;
+	aggressor->n_intensities = 1;
+	if (!entry || read_doses(entry->value, aggressor, err))
+		return true;
+	return ct_error_at_entry(document, entry, err);
+}
+
+bool ct_job_read_aggressor(const struct ct_job *job, const struct ct_document *document,
+			   struct ct_section *section, struct ct_aggressor_entry *aggressor,
+			   struct ct_error *err)
+{
+	const char *names[CT_JOB_MAX_NAMES];
+	struct ct_entry *entry;
+	const char *kind = kind_of(section, &entry);
+	size_t n = 0;
+
+	snprintf(aggressor->name, sizeof aggressor->name, "%s", section->name);
+	aggressor->line = section->line;
+	aggressor->ops = ct_aggressor_find(kind);
+	if (!aggressor->ops) {
+		for (; ct_aggressors[n] && n < CT_JOB_MAX_NAMES; n++)
+			names[n] = ct_aggressors[n]->name;
+		return unknown_kind(document, section, entry, names, n, kind, err);
+	}
+	aggressor->options = calloc(1, aggressor->ops->options_size + 1);
+	if (!aggressor->options)
+		return ct_broken_errno(err, "memory for the job");
+	ct_params_init(aggressor->ops->params, aggressor->options);
+	ct_params_init(ct_aggressor_common_params, &aggressor->common);
+	n = ct_job_add_names(aggressor->ops->params, names, 0);
+	n = ct_job_add_names(ct_aggressor_common_params, names, n);
+	names[n++] = "kind";
+	names[n++] = "tenant";
+	if (aggressor->ops->peer)
+		names[n++] = "peer";
+	return read_tenant_of(job, document, section, "neighbour", &aggressor->tenant, err) &&
+	       read_peer(job, document, section, kind, aggressor->ops->peer != NULL,
+			 &aggressor->peer, err) &&
+	       take_doses(document, section, aggressor, err) &&
+	       ct_job_take_params(document, section, aggressor->ops->params, aggressor->options,
+				  err) &&
+	       ct_job_take_params(document, section, ct_aggressor_common_params, &aggressor->common,
+				  err) &&
+	       ct_job_refuse_leftovers(document, section, names, n, err);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "harness/decide/quality.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <jansson.h>
+
+static void warn(struct ct_quality *quality, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void warn(struct ct_quality *quality, const char *format, ...)
+{
+	va_list args;
+
+	if (quality->n_warnings == CT_MAX_WARNINGS)
+		return;
+	va_start(args, format);
+	vsnprintf(quality->warnings[quality->n_warnings], CT_WARNING_TEXT, format, args);
+	va_end(args);
+	quality->n_warnings++;
+}
+
+static double number(const json_t *object, const char *key)
+{
+	const json_t *value = json_object_get(object, key);
+
+	return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+static void read_calibration(struct ct_quality *quality, const char *text)
+{
+	json_t *root = json_loads(text, 0, NULL);
+	const json_t *clock = json_object_get(root, "clock");
+	const json_t *null = json_object_get(root, "null");
+	const json_t *planted = json_object_get(root, "planted");
+	const char *source = json_string_value(json_object_get(clock, "source"));
+
+	snprintf(quality->clock_source, sizeof quality->clock_source, "%s", source ? source : "");
+	quality->clock_resolution_ns = number(clock, "resolution_ns");
+	quality->clock_cost_ns = number(clock, "cost_ns");
+	quality->null_p50_ns = number(null, "p50_ns");
+	quality->null_p99_ns = number(null, "p99_ns");
+	quality->null_max_ns = number(null, "max_ns");
+	quality->planted_delay_ns = number(planted, "delay_ns");
+	quality->planted_recovered_ns = number(planted, "recovered_ns");
+	quality->planted_error = number(planted, "error");
+	json_decref(root);
+}
+
+static void judge_instrument(struct ct_quality *quality)
+{
+	if (isnan(quality->planted_error))
+		warn(quality, "The file holds no self-calibration: nothing shows that its "
+			      "instrument was right.");
+	else if (fabs(quality->planted_error) > 0.01)
+		warn(quality,
+		     "The planted delay came back %.2f %% off: do not trust small differences; "
+		     "measure again on a quieter machine.",
+		     100 * quality->planted_error);
+}
+
+static void judge_blocks(struct ct_quality *quality, const struct ct_results_tables *tables)
+{
+	if (!tables->complete)
+		warn(quality, "The campaign is not complete: 'cotenant run ... --resume' goes on "
+			      "with it.");
+	else if (quality->planned > quality->blocks)
+		warn(quality, "%llu of %llu planned blocks are missing.",
+		     (unsigned long long)quality->planned - quality->blocks,
+		     (unsigned long long)quality->planned);
+	if (quality->failed > 0)
+		warn(quality,
+		     "%zu of %zu blocks failed and are left out; 'cotenant export' "
+		     "says why.",
+		     quality->failed, quality->blocks);
+	if (quality->not_loaded > 0)
+		warn(quality,
+		     "In %zu of %zu blocks the aggressor did not load: they say nothing about "
+		     "isolation and are left out.",
+		     quality->not_loaded, quality->blocks);
+	if (quality->epochs > 0 && (double)quality->counted_epochs < 0.9 * (double)quality->epochs)
+		warn(quality,
+		     "Only %.0f %% of the treatment epochs had the aggressor loading and count.",
+		     100 * (double)quality->counted_epochs / (double)quality->epochs);
+}
+
+/* An aggressor that does nothing is an A/A test: an effect of it is an error of ours. */
+static void judge_controls(struct ct_quality *quality, const struct ct_results_tables *tables,
+			   const struct ct_coupling *coupling)
+{
+	for (size_t i = 0; i < coupling->n_cells; i++) {
+		const struct ct_cell_info *cell = &tables->cells[i];
+		const struct ct_effect *effect = &coupling->cells[i].effects[0];
+		const char *kind = tables->aggressors[cell->aggressor].kind;
+
+		if (strcmp(kind, "null") == 0 && ct_effect_clear(effect) != 0)
+			warn(quality,
+			     "Control: '%.60s' beside the idle '%.60s' changed its p50 by a factor "
+			     "of %.4f. Effects of that size are not to be believed.",
+			     tables->victims[cell->victim].name,
+			     tables->aggressors[cell->aggressor].name, effect->slowdown.value);
+	}
+}
+
+void ct_quality_make(struct ct_quality *quality, const struct ct_results *results,
+		     const struct ct_coupling *coupling)
+{
+	const struct ct_results_tables *tables = ct_results_tables(results);
+
+	*quality = (struct ct_quality){.planned = tables->replicates * tables->n_cells};
+	read_calibration(quality, tables->calibration);
+	for (size_t i = 0; i < coupling->n_cells; i++) {
+		const struct ct_cell_coupling *cell = &coupling->cells[i];
+
+		quality->blocks += cell->blocks;
+		quality->used += cell->used;
+		quality->failed += cell->failed;
+		quality->not_loaded += cell->not_loaded;
+		quality->epochs += cell->epochs;
+		quality->counted_epochs += cell->counted_epochs;
+	}
+	judge_instrument(quality);
+	judge_blocks(quality, tables);
+	judge_controls(quality, tables, coupling);
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a user should know, or change, before measuring: one function a rule, each of which reads
+ * the probe's own statements and quotes their evidence.
+ */
+#include "harness/probe/sections.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/probe/statement.h"
+
+/* Exit latencies above this are seen in every wakeup. */
+static const double DEEP_IDLE_US = 20;
+
+static void __attribute__((format(printf, 3, 4)))
+advise(json_t *list, const char *evidence, const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	json_array_append_new(list, json_pack("{s:s, s:s}", "text", text, "evidence", evidence));
+}
+
+static void on_clock(const json_t *probe, json_t *list)
+{
+	const char *current = ct_said_text(probe, "clocksource", "current");
+
+	if (json_is_false(ct_said(probe, "cpu", "invariant_tsc")))
+		advise(list, ct_evidence(probe, "cpu", "invariant_tsc"),
+		       "no invariant time stamp counter: samples are timed with clock_gettime, "
+		       "which "
+		       "costs more and resolves less");
+	else if (current && strcmp(current, "tsc") != 0 && ct_said(probe, "cpu", "invariant_tsc"))
+		advise(list, ct_evidence(probe, "clocksource", "current"),
+		       "the kernel's clock source is %s: reading the time is slow for every "
+		       "workload "
+		       "that does; boot with clocksource=tsc if the counter is sound",
+		       current);
+}
+
+static void on_frequency(const json_t *probe, json_t *list)
+{
+	const char *governor = ct_said_text(probe, "frequency", "governor");
+	double latency;
+
+	if (governor && strcmp(governor, "performance") != 0)
+		advise(list, ct_evidence(probe, "frequency", "governor"),
+		       "the frequency governor is %s: latencies move with the clock; "
+		       "cpupower frequency-set -g performance (root) holds it",
+		       governor);
+	if (json_is_true(ct_said(probe, "frequency", "boost")))
+		advise(list, ct_evidence(probe, "frequency", "boost"),
+		       "boost is on: a busy neighbour lowers the clock of everybody, which is part "
+		       "of "
+		       "what is measured; switch it off to leave that out");
+	if (ct_said_number(probe, "frequency", "idle_exit_latency_us", &latency) &&
+	    latency > DEEP_IDLE_US)
+		advise(list, ct_evidence(probe, "frequency", "idle_exit_latency_us"),
+		       "CPUs may sleep so deeply that waking takes %.0f us: it shows in wakeup and "
+		       "tcp_rr; cpupower idle-set -D %.0f (root) forbids it",
+		       latency, DEEP_IDLE_US);
+}
+
+static void on_cpus(const json_t *probe, json_t *list)
+{
+	const char *isolated = ct_said_text(probe, "topology", "isolated");
+	double active;
+
+	if (ct_said_number(probe, "topology", "smt_active", &active) && active == 1)
+		advise(list, ct_evidence(probe, "topology", "smt_active"),
+		       "cores have two hardware threads: core:N takes both, so that no stranger "
+		       "runs "
+		       "beside a victim; same-core-as:T places a neighbour there on purpose");
+	if (isolated && isolated[0] == '\0')
+		advise(list, ct_evidence(probe, "topology", "isolated"),
+		       "no CPU is isolated: the scheduler may run others beside a victim; the "
+		       "epochs "
+		       "tell (involuntary switches); isolcpus= and nohz_full= at boot prevent it");
+}
+
+static void on_kernel(const json_t *probe, json_t *list)
+{
+	double runtime, period, value;
+
+	if (ct_said_number(probe, "kernel", "rt_runtime_us", &runtime) &&
+	    ct_said_number(probe, "kernel", "rt_period_us", &period) && runtime >= 0 &&
+	    runtime < period)
+		advise(list, ct_evidence(probe, "kernel", "rt_runtime_us"),
+		       "real-time throttling stops SCHED_FIFO threads after %.0f of %.0f us; write "
+		       "-1 "
+		       "to sched_rt_runtime_us to lift it",
+		       runtime, period);
+	if (ct_said_number(probe, "kernel", "numa_balancing", &value) && value != 0)
+		advise(list, ct_evidence(probe, "kernel", "numa_balancing"),
+		       "automatic NUMA balancing unmaps pages to watch accesses: page faults that "
+		       "no "
+		       "workload asked for; write 0 to switch it off");
+	if (ct_said_number(probe, "kernel", "nmi_watchdog", &value) && value != 0)
+		advise(list, ct_evidence(probe, "kernel", "nmi_watchdog"),
+		       "the NMI watchdog interrupts every CPU and holds a counter; write 0 to "
+		       "switch "
+		       "it off");
+}
+
+static bool has_capability(const json_t *probe, const char *name)
+{
+	const json_t *list = ct_said(probe, "process", "capabilities"), *one;
+	size_t i;
+
+	json_array_foreach(list, i, one)
+	{
+		if (strcmp(json_string_value(one), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void on_limits(const json_t *probe, json_t *list)
+{
+	double value;
+
+	if (ct_said_number(probe, "process", "memlock_bytes", &value) && value >= 0 &&
+	    !has_capability(probe, "cap_ipc_lock"))
+		advise(list, ct_evidence(probe, "process", "memlock_bytes"),
+		       "only %.0f KiB of memory can be locked: larger working sets stay unlocked; "
+		       "raise it with ulimit -l or CAP_IPC_LOCK",
+		       value / 1024);
+	if (ct_said_number(probe, "cgroup", "cpu_limit", &value))
+		advise(list, ct_evidence(probe, "cgroup", "cpu_limit"),
+		       "a control group limits this process to %.2f CPUs: it will be throttled, "
+		       "and "
+		       "that is measured with everything else",
+		       value);
+	if (ct_said_number(probe, "memory", "swap_bytes", &value) && value > 0)
+		advise(list, ct_evidence(probe, "memory", "swap_bytes"),
+		       "there is swap: memory that could not be locked may leave; swapoff -a "
+		       "(root)");
+	if (json_is_false(ct_said(probe, "perf", "counters")))
+		advise(list, ct_evidence(probe, "perf", "counters"),
+		       "no hardware counters here: misses and cycles can't be told beside "
+		       "latencies");
+}
+
+static void on_hypervisor(const json_t *probe, json_t *list)
+{
+	if (!json_is_true(ct_said(probe, "hypervisor", "present")))
+		return;
+	advise(list, ct_evidence(probe, "hypervisor", "present"),
+	       "this is a virtual machine: which hardware threads and caches its CPUs really "
+	       "share, "
+	       "and who else uses them, is not visible from inside; look at the steal of the "
+	       "epochs");
+}
+
+void ct_probe_advice(json_t *probe)
+{
+	static void (*const rules[])(const json_t *, json_t *) = {
+		on_hypervisor, on_clock, on_frequency, on_cpus, on_kernel, on_limits,
+	};
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
+		rules[i](probe, list);
+	json_object_set_new(probe, "advice", list);
+}

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `expect =`: whether the environment a job file claims is really in force. One function a word;
+ * each answers with evidence, and what can't be told is refused as well.
+ */
+#include "harness/probe/probe.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/core/units.h"
+#include "harness/probe/statement.h"
+
+/* Boundaries that the launcher's words make by their nature. */
+enum boundary {
+	MAKES_NETNS = 1u << 0,
+	MAKES_CGROUP = 1u << 1,
+	MAKES_CONTAINER = 1u << 2,
+	LEAVES_MACHINE = 1u << 3,
+};
+
+static const struct {
+	const char *word;
+	unsigned makes;
+} launchers[] = {
+	{"docker", MAKES_CONTAINER | MAKES_CGROUP},
+	{"podman", MAKES_CONTAINER | MAKES_CGROUP},
+	{"nerdctl", MAKES_CONTAINER | MAKES_CGROUP},
+	{"crictl", MAKES_CONTAINER | MAKES_CGROUP},
+	{"runc", MAKES_CONTAINER | MAKES_CGROUP},
+	{"crun", MAKES_CONTAINER | MAKES_CGROUP},
+	{"lxc", MAKES_CONTAINER | MAKES_CGROUP},
+	{"lxc-attach", MAKES_CONTAINER | MAKES_CGROUP},
+	{"machinectl", MAKES_CONTAINER | MAKES_CGROUP},
+	{"systemd-nspawn", MAKES_CONTAINER | MAKES_CGROUP},
+	{"apptainer", MAKES_CONTAINER},
+	{"singularity", MAKES_CONTAINER},
+	{"systemd-run", MAKES_CGROUP},
+	{"cgexec", MAKES_CGROUP},
+	{"kubectl", MAKES_CONTAINER | MAKES_CGROUP | LEAVES_MACHINE},
+	{"oc", MAKES_CONTAINER | MAKES_CGROUP | LEAVES_MACHINE},
+	{"ssh", LEAVES_MACHINE},
+	{"rsh", LEAVES_MACHINE},
+	{"srun", LEAVES_MACHINE},
+	{"mpirun", LEAVES_MACHINE},
+	{"mpiexec", LEAVES_MACHINE},
+	{"prun", LEAVES_MACHINE},
+};
+
+/* `unshare -n`, `nsenter --net=...`: a flag of the launcher makes the network namespace. */
+static bool is_net_flag(const char *word)
+{
+	if (strncmp(word, "--net", 5) == 0)
+		return true;
+	return word[0] == '-' && word[1] != '-' && strchr(word, 'n') != NULL;
+}
+
+static unsigned boundaries_of(const char *via)
+{
+	char *copy = via ? strdup(via) : NULL, *rest = copy, *word;
+	const char *before = "";
+	bool in_launcher = false;
+	unsigned makes = 0;
+
+	while (copy && (word = strsep(&rest, " \t")) != NULL) {
+		const char *base = strrchr(word, '/');
+
+		if (word[0] == '\0')
+			continue;
+		base = base ? base + 1 : word;
+		for (size_t i = 0; i < sizeof launchers / sizeof launchers[0]; i++) {
+			if (strcmp(base, launchers[i].word) == 0)
+				makes |= launchers[i].makes;
+		}
+		if (strcmp(before, "netns") == 0 && strcmp(word, "exec") == 0)
+			makes |= MAKES_NETNS;
+		if (strcmp(base, "unshare") == 0 || strcmp(base, "nsenter") == 0)
+			in_launcher = true;
+		else if (isalpha((unsigned char)word[0]))
+			in_launcher = false; /* the command behind it; its flags are its own */
+		else if (in_launcher && is_net_flag(word))
+			makes |= MAKES_NETNS;
+		before = word;
+	}
+	free(copy);
+	return makes;
+}
+
+static bool is_local(const char *via)
+{
+	return !via || via[strspn(via, " ")] == '\0' || strcmp(via, "local") == 0;
+}
+
+/* ---- one function a word ---- */
+
+static bool expect_baremetal(const json_t *probe, unsigned makes, struct ct_error *err)
+{
+	const json_t *present = ct_said(probe, "hypervisor", "present");
+	const char *evidence = ct_evidence(probe, "hypervisor", "present");
+	const char *name = ct_said_text(probe, "hypervisor", "name");
+
+	(void)makes;
+	if (json_is_false(present))
+		return true;
+	if (json_is_true(present))
+		return ct_usage(err,
+				"expect = baremetal: this is a virtual machine (hypervisor %s): %s",
+				name ? name : "unknown", evidence);
+	return ct_usage(err, "expect = baremetal: can't be told on this machine: %s", evidence);
+}
+
+static bool expect_vm(const json_t *probe, unsigned makes, struct ct_error *err)
+{
+	const char *evidence = ct_evidence(probe, "hypervisor", "present");
+
+	(void)makes;
+	if (json_is_true(ct_said(probe, "hypervisor", "present")))
+		return true;
+	return ct_usage(err, "expect = vm: no hypervisor found: %s", evidence);
+}
+
+static bool expect_container(const json_t *probe, unsigned makes, struct ct_error *err)
+{
+	const char *name = ct_said_text(probe, NULL, "container");
+
+	if ((makes & MAKES_CONTAINER) || (name && strcmp(name, "none") != 0))
+		return true;
+	return ct_usage(err,
+			"expect = container: this process is in none: %s; name a launcher such "
+			"as 'via = docker exec NAME'",
+			ct_evidence(probe, NULL, "container"));
+}
+
+static bool expect_cgroup(const json_t *probe, unsigned makes, struct ct_error *err)
+{
+	if ((makes & MAKES_CGROUP) || ct_said(probe, "cgroup", "cpu_limit") ||
+	    ct_said(probe, "cgroup", "memory_limit_bytes"))
+		return true;
+	return ct_usage(err,
+			"expect = cgroup: %s (CPU, memory); name a launcher such as 'via = "
+			"systemd-run --scope -p CPUQuota=50%%'",
+			ct_evidence(probe, "cgroup", "cpu_limit"));
+}
+
+static bool expect_netns(const json_t *probe, unsigned makes, struct ct_error *err)
+{
+	if ((makes & MAKES_NETNS) || json_is_true(ct_said(probe, "namespaces", "own_network")))
+		return true;
+	return ct_usage(
+		err,
+		"expect = netns: no network namespace of its own: %s; name a launcher such as "
+		"'via = ip netns exec NAME'",
+		ct_evidence(probe, "namespaces", "own_network"));
+}
+
+/* Drivers that only ever drive virtual functions: a guest sees no physfn link. */
+static bool is_vf_driver(const char *driver)
+{
+	static const char *const drivers[] = {"iavf", "i40evf",   "ixgbevf",  "igbvf",  "ena",
+					      "mana", "hinic3vf", "fm10k_vf", "cxgb4vf"};
+
+	for (size_t i = 0; driver && i < sizeof drivers / sizeof drivers[0]; i++) {
+		if (strcmp(driver, drivers[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A virtual function in a list of devices. */
+static bool has_vf(const json_t *list)
+{
+	const json_t *device;
+	size_t i;
+
+	json_array_foreach(list, i, device)
+	{
+		const char *driver = json_string_value(json_object_get(device, "driver"));
+
+		if (json_object_get(device, "vf_of") || is_vf_driver(driver))
+			return true;
+	}
+	return false;
+}
+
+/* "0000:41:00.0 could have 8, has 0" for the first physical function. */
+static void describe_pf(const json_t *probe, char *out, size_t size)
+{
+	const json_t *list = json_object_get(probe, "sriov"), *device;
+	size_t i;
+
+	snprintf(out, size,
+		 "no PCI device here can have any (no sriov_totalvfs, no physfn in "
+		 "/sys/bus/pci/devices)");
+	json_array_foreach(list, i, device)
+	{
+		const json_t *possible = json_object_get(device, "vfs_possible");
+		const json_t *enabled = json_object_get(device, "vfs_enabled");
+
+		if (!possible)
+			continue;
+		snprintf(out, size,
+			 "%s could have %lld and has %lld; write their number to its sriov_numvfs "
+			 "(root)",
+			 json_string_value(json_object_get(device, "evidence")),
+			 (long long)json_integer_value(possible),
+			 (long long)json_integer_value(enabled));
+		return;
+	}
+}
+
+static bool expect_sriov(const json_t *probe, unsigned makes, struct ct_error *err)
+{
+	char text[512];
+
+	(void)makes;
+	if (has_vf(json_object_get(probe, "sriov")) || has_vf(json_object_get(probe, "network")) ||
+	    has_vf(json_object_get(probe, "rdma")))
+		return true;
+	describe_pf(probe, text, sizeof text);
+	return ct_usage(err, "expect = sriov: no virtual function found: %s", text);
+}
+
+/* Emulated and paravirtual devices are the hypervisor's own work, not hardware handed through. */
+static bool is_hardware_driver(const char *driver)
+{
+	static const char *const made_up[] = {
+		"virtio_net",   "vmxnet3",    "hv_netvsc", "vif",     "e1000",
+		"e1000e",       "8139cp",     "8139too",   "pcnet32", "ne2k-pci",
+		"xen_netfront", "virtio-pci", "virtio_gpu"};
+
+	for (size_t i = 0; driver && i < sizeof made_up / sizeof made_up[0]; i++) {
+		if (strcmp(driver, made_up[i]) == 0)
+			return false;
+	}
+	return driver != NULL;
+}
+
+static bool expect_passthrough(const json_t *probe, unsigned makes, struct ct_error *err)
+{
+	static const char *const sections[] = {"network", "rdma"};
+	const json_t *device;
+	size_t i;
+
+	(void)makes;
+	if (!json_is_true(ct_said(probe, "hypervisor", "present")))
+		return ct_usage(err,
+				"expect = passthrough: devices are passed into virtual "
+				"machines, and this is none: %s",
+				ct_evidence(probe, "hypervisor", "present"));
+	for (size_t s = 0; s < 2; s++) {
+		json_array_foreach(json_object_get(probe, sections[s]), i, device)
+		{
+			if (is_hardware_driver(
+				    json_string_value(json_object_get(device, "driver"))))
+				return true;
+		}
+	}
+	json_array_foreach(json_object_get(probe, "gpus"), i, device)
+	{
+		const char *maker = json_string_value(json_object_get(device, "maker"));
+
+		if (maker && strcmp(maker, "other") != 0)
+			return true;
+	}
+	return ct_usage(err,
+			"expect = passthrough: no hardware passed into this virtual machine: "
+			"every network device in /sys/class/net is emulated or paravirtual, and "
+			"there is no GPU in /sys/bus/pci/devices");
+}
+
+/* ---- GPUs ---- */
+
+static bool has_nvidia(const json_t *probe)
+{
+	const json_t *device;
+	size_t i;
+
+	json_array_foreach(json_object_get(probe, "gpus"), i, device)
+	{
+		const char *maker = json_string_value(json_object_get(device, "maker"));
+
+		if (maker && strcmp(maker, "nvidia") == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The common ground of all GPU words: a device and its driver. */
+static bool needs_gpu(const json_t *probe, const char *word, const char *missing,
+		      struct ct_error *err)
+{
+	bool driver = ct_said(probe, "nvidia", "driver") != NULL;
+	bool device = has_nvidia(probe);
+
+	if (driver)
+		return true;
+	return ct_usage(err, "expect = %s: %s found (no /proc/driver/nvidia, %s)", word, missing,
+			device ? "though there is a PCI device of vendor 10de: load its driver"
+			       : "no PCI device of vendor 10de");
+}
+
+static bool expect_mig(const json_t *probe, unsigned makes, struct ct_error *err)
+{
+	double instances = 0;
+
+	(void)makes;
+	if (!needs_gpu(probe, "mig", "no NVIDIA GPU with MIG mode", err))
+		return false;
+	if (ct_said_number(probe, "nvidia", "mig_instances", &instances) && instances > 0)
+		return true;
+	return ct_usage(err,
+			"expect = mig: no GPU instance exists: %s is empty; nvidia-smi mig -cgi "
+			"makes them (root)",
+			ct_evidence(probe, "nvidia", "mig_instances"));
+}
+
+static bool expect_vgpu(const json_t *probe, unsigned makes, struct ct_error *err)
+{
+	(void)makes;
+	if (json_is_true(ct_said(probe, "nvidia", "vgpu")))
+		return true;
+	return needs_gpu(probe, "vgpu", "no NVIDIA GPU", err) &&
+	       ct_usage(err, "expect = vgpu: %s", ct_evidence(probe, "nvidia", "vgpu"));
+}
+
+static bool expect_mps(const json_t *probe, unsigned makes, struct ct_error *err)
+{
+	(void)makes;
+	if (!needs_gpu(probe, "mps", "no NVIDIA GPU", err))
+		return false;
+	if (json_is_true(ct_said(probe, "nvidia", "mps")))
+		return true;
+	return ct_usage(err,
+			"expect = mps: its control daemon does not run: no %s; start it with "
+			"nvidia-cuda-mps-control -d",
+			ct_evidence(probe, "nvidia", "mps"));
+}
+
+/* "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15 ..." -> 550. */
+static unsigned long driver_branch(const json_t *probe)
+{
+	const char *text = ct_said_text(probe, "nvidia", "driver");
+
+	for (; text && *text; text++) {
+		char *end;
+		unsigned long branch = strtoul(text, &end, 10);
+
+		if (end >= text + 3 && *end == '.' && branch >= 100)
+			return branch;
+		if (end > text)
+			text = end - 1;
+	}
+	return 0;
+}
+
+static bool expect_green(const json_t *probe, unsigned makes, struct ct_error *err)
+{
+	enum { FIRST_BRANCH = 550 }; /* CUDA 12.4 */
+
+	(void)makes;
+	if (!needs_gpu(probe, "green", "no NVIDIA GPU", err))
+		return false;
+	return driver_branch(probe) >= FIRST_BRANCH ||
+	       ct_usage(err, "expect = green: green contexts need driver %d or later: %s",
+			FIRST_BRANCH, ct_said_text(probe, "nvidia", "driver"));
+}
+
+static bool expect_timeslice(const json_t *probe, unsigned makes, struct ct_error *err)
+{
+	double instances = 0;
+
+	(void)makes;
+	if (!needs_gpu(probe, "timeslice", "no NVIDIA GPU", err))
+		return false;
+	if (json_is_true(ct_said(probe, "nvidia", "mps")))
+		return ct_usage(err, "expect = timeslice: MPS runs instead: %s",
+				ct_evidence(probe, "nvidia", "mps"));
+	if (ct_said_number(probe, "nvidia", "mig_instances", &instances) && instances > 0)
+		return ct_usage(err, "expect = timeslice: the GPU is cut into MIG instances: %s",
+				ct_evidence(probe, "nvidia", "mig_instances"));
+	return true;
+}
+
+static const struct {
+	const char *word;
+	bool (*holds)(const json_t *probe, unsigned makes, struct ct_error *err);
+	unsigned made_by; /* boundaries of the launcher that settle it, on whatever machine */
+} expectations[] = {
+	{"baremetal", expect_baremetal, 0},
+	{"vm", expect_vm, 0},
+	{"container", expect_container, MAKES_CONTAINER},
+	{"cgroup", expect_cgroup, MAKES_CGROUP},
+	{"netns", expect_netns, MAKES_NETNS},
+	{"sriov", expect_sriov, 0},
+	{"passthrough", expect_passthrough, 0},
+	{"mig", expect_mig, 0},
+	{"vgpu", expect_vgpu, 0},
+	{"mps", expect_mps, 0},
+	{"green", expect_green, 0},
+	{"timeslice", expect_timeslice, 0},
+};
+enum { N_EXPECTATIONS = sizeof expectations / sizeof expectations[0] };
+
+const char *const ct_probe_expect_words[] = {
+	"baremetal", "vm",   "container", "cgroup", "netns",     "sriov", "passthrough",
+	"mig",       "vgpu", "mps",       "green",  "timeslice", NULL};
+
+bool ct_probe_expect(const json_t *probe, const char *expect, const char *tenant_via,
+		     struct ct_error *err)
+{
+	_Static_assert(sizeof ct_probe_expect_words / sizeof ct_probe_expect_words[0] ==
+			       N_EXPECTATIONS + 1,
+		       "the public list is this table's first column");
+	unsigned makes = is_local(tenant_via) ? 0 : boundaries_of(tenant_via);
+	const char *near;
+
+	for (size_t i = 0; i < N_EXPECTATIONS; i++) {
+		if (strcmp(expectations[i].word, expect) != 0)
+			continue;
+		if ((makes & LEAVES_MACHINE) && !(makes & expectations[i].made_by))
+			return ct_usage(
+				err,
+				"expect = %s: the tenant is behind 'via = %s', on a machine "
+				"that can't be looked at from here; run 'cotenant probe' "
+				"there, and the campaign too if it has to be proved",
+				expect, tenant_via);
+		return expectations[i].holds(probe, makes, err);
+	}
+	near = ct_nearest(expect, ct_probe_expect_words, N_EXPECTATIONS);
+	return ct_usage(err,
+			"expect = %s: no such environment%s%s%s; known are baremetal, vm, "
+			"container, cgroup, netns, sriov, passthrough, mig, vgpu, mps, green, "
+			"timeslice",
+			expect, near ? " (did you mean '" : "", near ? near : "",
+			near ? "'?)" : "");
+}

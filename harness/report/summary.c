@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "harness/report/summary.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "harness/core/units.h"
+
+static const char *ns_text(double ns, char out[CT_UNIT_TEXT])
+{
+	if (isnan(ns)) {
+		snprintf(out, CT_UNIT_TEXT, "-");
+		return out;
+	}
+	return ct_format_ns(ns, out);
+}
+
+static void print_instrument(const struct ct_summary *summary)
+{
+	const struct ct_quality *quality = summary->quality;
+	char a[CT_UNIT_TEXT], b[CT_UNIT_TEXT], c[CT_UNIT_TEXT];
+
+	if (quality->clock_source[0])
+		fprintf(summary->out, "  clock      %s, step %s, cost %s\n", quality->clock_source,
+			ns_text(quality->clock_resolution_ns, a),
+			ns_text(quality->clock_cost_ns, b));
+	if (!isnan(quality->null_p50_ns))
+		fprintf(summary->out, "  null       p50 %s, p99 %s, max %s\n",
+			ns_text(quality->null_p50_ns, a), ns_text(quality->null_p99_ns, b),
+			ns_text(quality->null_max_ns, c));
+	if (!isnan(quality->planted_error))
+		fprintf(summary->out, "  planted    %s, recovered as %s (%+.3f %%)\n",
+			ns_text(quality->planted_delay_ns, a),
+			ns_text(quality->planted_recovered_ns, b), 100 * quality->planted_error);
+}
+
+bool ct_summary_quality(const struct ct_summary *summary, struct ct_error *err)
+{
+	const struct ct_quality *quality = summary->quality;
+	const struct ct_results_tables *tables = summary->tables;
+	FILE *out = summary->out;
+
+	(void)err;
+	fprintf(out, "%s: suite '%s', %s, seed %" PRIu64 "%s\n\n", tables->path, tables->suite,
+		tables->created, tables->seed, tables->complete ? "" : ", NOT COMPLETE");
+	ct_print_heading(out, &summary->style, "Quality of the measurement");
+	print_instrument(summary);
+	fprintf(out,
+		"  blocks     %zu of %" PRIu64 " planned: %zu used, %zu failed, %zu where the "
+		"aggressor did not load\n",
+		quality->blocks, quality->planned ? quality->planned : quality->blocks,
+		quality->used, quality->failed, quality->not_loaded);
+	if (quality->epochs > 0)
+		fprintf(out,
+			"  overlap    %" PRIu64 " of %" PRIu64
+			" treatment epochs had the aggressor loading all the time\n",
+			quality->counted_epochs, quality->epochs);
+	for (size_t i = 0; i < quality->n_warnings; i++)
+		fprintf(out, "  %s %s\n", summary->style.unicode ? "\u26a0" : "!",
+			quality->warnings[i]);
+	fputc('\n', out);
+	return true;
+}
+
+/* What a histogram of baselines says about a victim under a config. */
+struct baseline {
+	struct ct_hist *hist;
+	double min_ns, max_ns;
+};
+
+static bool collect_baseline(const struct ct_summary *summary, const char *config, uint32_t victim,
+			     struct baseline *baseline, struct ct_error *err)
+{
+	const struct ct_results_tables *tables = summary->tables;
+
+	ct_hist_clear(baseline->hist);
+	baseline->min_ns = baseline->max_ns = NAN;
+	for (size_t i = 0; i < tables->n_blocks; i++) {
+		const struct ct_block_info *block = &tables->blocks[i];
+		const struct ct_cell_info *cell = &tables->cells[block->cell];
+
+		if (cell->victim != victim || strcmp(cell->config, config) != 0 ||
+		    block->status == CT_BLOCK_FAILED)
+			continue;
+		for (uint32_t k = 0; k < block->n_phases; k++) {
+			size_t row = block->first_phase + k;
+			const struct ct_phase_info *phase = &tables->phases[row];
+
+			if (phase->role != CT_ROLE_BASELINE)
+				continue;
+			if (!ct_results_add_hist(summary->results, row, baseline->hist, err))
+				return false;
+			baseline->min_ns = fmin(baseline->min_ns, phase->min_ns);
+			baseline->max_ns = fmax(baseline->max_ns, phase->max_ns);
+		}
+	}
+	return true;
+}
+
+static void baseline_cells(struct ct_table *table, const struct ct_summary *summary,
+			   const char *config, uint32_t victim, const struct baseline *baseline)
+{
+	const struct ct_workload_info *info = &summary->tables->victims[victim];
+	char text[CT_UNIT_TEXT];
+
+	ct_table_cell(table, "%s", config);
+	ct_table_cell(table, "%s", info->name);
+	ct_table_cell(table, "%s", info->kind);
+	ct_table_cell(table, "%" PRIu64, baseline->hist->total);
+	ct_table_cell(table, "%s", ns_text(baseline->min_ns, text));
+	for (size_t k = 0; k < CT_COUPLING_QUANTILES; k++) {
+		double q = ct_coupling_q[k];
+		double ns = ct_quantile_carried(baseline->hist->total, q)
+				    ? ct_hist_quantile(baseline->hist, q) / 1e3
+				    : NAN;
+
+		ct_table_cell(table, "%s", ns_text(ns, text));
+	}
+	ct_table_cell(table, "%s", ns_text(baseline->max_ns, text));
+}
+
+/* Whether a cell is the first of its config and victim, so that each pair is shown once. */
+static bool first_of_pair(const struct ct_results_tables *tables, size_t cell)
+{
+	for (size_t i = 0; i < cell; i++) {
+		if (tables->cells[i].victim == tables->cells[cell].victim &&
+		    strcmp(tables->cells[i].config, tables->cells[cell].config) == 0)
+			return false;
+	}
+	return true;
+}
+
+static bool print_table(struct ct_table *table, const struct ct_summary *summary,
+			struct ct_error *err)
+{
+	bool ok = ct_table_print(table, summary->out, &summary->style);
+
+	ct_table_free(table);
+	return ok || ferror(summary->out) || ct_broken(err, "memory for a table");
+}
+
+bool ct_summary_baselines(const struct ct_summary *summary, struct ct_error *err)
+{
+	const struct ct_results_tables *tables = summary->tables;
+	struct ct_table *table = ct_table_new();
+	struct ct_hist hist;
+	struct baseline baseline = {.hist = &hist};
+	bool ok = ct_hist_init(&hist, err);
+
+	ct_print_heading(summary->out, &summary->style, "Victims alone");
+	ct_table_column(table, "config", false);
+	ct_table_column(table, "victim", false);
+	ct_table_column(table, "kind", false);
+	ct_table_column(table, "samples", true);
+	ct_table_column(table, "min", true);
+	for (size_t k = 0; k < CT_COUPLING_QUANTILES; k++)
+		ct_table_column(table, ct_coupling_q_names[k], true);
+	ct_table_column(table, "max", true);
+	for (size_t i = 0; ok && i < tables->n_cells; i++) {
+		const struct ct_cell_info *cell = &tables->cells[i];
+
+		if (!first_of_pair(tables, i))
+			continue;
+		ok = collect_baseline(summary, cell->config, cell->victim, &baseline, err);
+		if (ok)
+			baseline_cells(table, summary, cell->config, cell->victim, &baseline);
+	}
+	ct_hist_free(&hist);
+	if (!ok) {
+		ct_table_free(table);
+		return false;
+	}
+	ok = print_table(table, summary, err);
+	fputc('\n', summary->out);
+	return ok;
+}
+
+/* "1.834 [1.790, 1.880]*", or why there is no number. */
+static void effect_text(const struct ct_cell_coupling *cell, size_t k, char *out, size_t size)
+{
+	const struct ct_effect *effect = &cell->effects[k];
+	char value[CT_RATIO_TEXT], lo[CT_RATIO_TEXT], hi[CT_RATIO_TEXT];
+
+	switch (effect->carry) {
+	case CT_CARRY_FEW_SAMPLES:
+		snprintf(out, size, "needs %" PRIu64 " samples, has %" PRIu64, effect->needed,
+			 effect->fewest);
+		return;
+	case CT_CARRY_NO_BLOCKS:
+		snprintf(out, size, "%s",
+			 cell->load == CT_LOAD_ABSENT ? "did not load" : "no blocks");
+		return;
+	case CT_CARRY_ZERO:
+		snprintf(out, size, "latency is 0");
+		return;
+	case CT_CARRY_OK:
+		break;
+	}
+	ct_format_ratio(effect->slowdown.value, value);
+	if (isnan(effect->slowdown.lo)) {
+		snprintf(out, size, "%s (one block) ", value);
+		return;
+	}
+	snprintf(out, size, "%s [%s, %s]%s", value, ct_format_ratio(effect->slowdown.lo, lo),
+		 ct_format_ratio(effect->slowdown.hi, hi), ct_effect_clear(effect) ? "*" : " ");
+}
+
+/* The cell of a config, victim and aggressor with the highest intensity; n_cells when none. */
+static size_t strongest(const struct ct_results_tables *tables, const char *config, uint32_t victim,
+			uint32_t aggressor)
+{
+	size_t best = tables->n_cells;
+
+	for (size_t i = 0; i < tables->n_cells; i++) {
+		const struct ct_cell_info *cell = &tables->cells[i];
+
+		if (cell->victim == victim && cell->aggressor == aggressor &&
+		    strcmp(cell->config, config) == 0 &&
+		    (best == tables->n_cells || cell->intensity > tables->cells[best].intensity))
+			best = i;
+	}
+	return best;
+}
+
+static bool config_has(const struct ct_results_tables *tables, const char *config, bool is_victim,
+		       uint32_t row)
+{
+	for (size_t i = 0; i < tables->n_cells; i++) {
+		if (strcmp(tables->cells[i].config, config) == 0 &&
+		    (is_victim ? tables->cells[i].victim : tables->cells[i].aggressor) == row)
+			return true;
+	}
+	return false;
+}
+
+static void matrix_row(struct ct_table *table, const struct ct_summary *summary, const char *config,
+		       uint32_t victim, size_t k, const uint32_t *aggressors, size_t n)
+{
+	const struct ct_results_tables *tables = summary->tables;
+	char text[96];
+
+	ct_table_cell(table, "%s", k == 0 ? tables->victims[victim].name : "");
+	ct_table_cell(table, "%s", ct_coupling_q_names[k]);
+	for (size_t a = 0; a < n; a++) {
+		size_t cell = strongest(tables, config, victim, aggressors[a]);
+
+		if (cell == tables->n_cells)
+			snprintf(text, sizeof text, "- ");
+		else
+			effect_text(&summary->coupling->cells[cell], k, text, sizeof text);
+		ct_table_cell(table, "%s", text);
+	}
+}
+
+static bool print_matrix(const struct ct_summary *summary, const char *config,
+			 const uint32_t *aggressors, size_t n, struct ct_error *err)
+{
+	const struct ct_results_tables *tables = summary->tables;
+	struct ct_table *table = ct_table_new();
+	bool ok;
+
+	ct_table_column(table, "victim", false);
+	ct_table_column(table, "", false);
+	for (size_t a = 0; a < n; a++) {
+		char heading[128];
+
+		/* The space stands above the mark. */
+		snprintf(heading, sizeof heading, "%.120s ",
+			 tables->aggressors[aggressors[a]].name);
+		ct_table_column(table, heading, true);
+	}
+	for (uint32_t victim = 0; victim < tables->n_victims; victim++) {
+		if (!config_has(tables, config, true, victim))
+			continue;
+		for (size_t k = 0; k < CT_COUPLING_QUANTILES; k++)
+			matrix_row(table, summary, config, victim, k, aggressors, n);
+	}
+	ok = print_table(table, summary, err);
+	fputc('\n', summary->out);
+	return ok;
+}
+
+/* As many aggressors side by side as the terminal is wide. */
+static bool print_config(const struct ct_summary *summary, const char *config, struct ct_error *err)
+{
+	enum { MOST = 60, LABELS = 20, CELL = 26 };
+	const struct ct_results_tables *tables = summary->tables;
+	size_t room = summary->style.width == 0 ? MOST
+		      : summary->style.width > LABELS + CELL
+			      ? (summary->style.width - LABELS) / CELL
+			      : 1;
+	uint32_t aggressors[MOST];
+	size_t n = 0;
+
+	if (room > MOST)
+		room = MOST;
+	for (uint32_t a = 0; a < tables->n_aggressors; a++) {
+		if (config_has(tables, config, false, a))
+			aggressors[n++] = a;
+		if (n == room || (a + 1 == tables->n_aggressors && n > 0)) {
+			if (!print_matrix(summary, config, aggressors, n, err))
+				return false;
+			n = 0;
+		}
+	}
+	return true;
+}
+
+static bool first_of_config(const struct ct_results_tables *tables, size_t cell)
+{
+	for (size_t i = 0; i < cell; i++) {
+		if (strcmp(tables->cells[i].config, tables->cells[cell].config) == 0)
+			return false;
+	}
+	return true;
+}
+
+/* The legend, with how many marks chance alone would make. */
+static void print_legend(const struct ct_summary *summary)
+{
+	const struct ct_coupling *coupling = summary->coupling;
+	size_t marked = 0, tested = 0, contended = 0;
+
+	for (size_t i = 0; i < coupling->n_cells; i++) {
+		contended += coupling->cells[i].load == CT_LOAD_CONTENDED;
+		for (size_t k = 0; k < CT_COUPLING_QUANTILES; k++) {
+			const struct ct_effect *effect = &coupling->cells[i].effects[k];
+
+			tested += effect->carry == CT_CARRY_OK && !isnan(effect->slowdown.lo);
+			marked += ct_effect_clear(effect) != 0;
+		}
+	}
+	fprintf(summary->out,
+		"* the %g %% interval is clear of 1: %zu of %zu entries over all intensities; "
+		"chance alone marks about %.0f.\n",
+		100 * coupling->confidence, marked, tested,
+		ceil((1 - coupling->confidence) * (double)tested));
+	if (contended > 0)
+		fprintf(summary->out,
+			"In %zu cells the aggressor stayed below its asked rate although it never "
+			"paused: contention limited it as well.\n",
+			contended);
+	fputc('\n', summary->out);
+}
+
+bool ct_summary_matrix(const struct ct_summary *summary, struct ct_error *err)
+{
+	const struct ct_results_tables *tables = summary->tables;
+
+	for (size_t i = 0; i < tables->n_cells; i++) {
+		char heading[192];
+
+		if (!first_of_config(tables, i))
+			continue;
+		snprintf(heading, sizeof heading,
+			 "Coupling under '%.100s': slowdown at the highest intensity",
+			 tables->cells[i].config);
+		ct_print_heading(summary->out, &summary->style, heading);
+		if (!print_config(summary, tables->cells[i].config, err))
+			return false;
+	}
+	print_legend(summary);
+	return true;
+}
+
+static void sensitivity_row(struct ct_table *table, const struct ct_summary *summary, size_t i)
+{
+	const struct ct_results_tables *tables = summary->tables;
+	const struct ct_cell_info *info = &tables->cells[i];
+	const struct ct_cell_coupling *cell = &summary->coupling->cells[i];
+	char text[96];
+
+	ct_table_cell(table, "%s", info->config);
+	ct_table_cell(table, "%s", tables->victims[info->victim].name);
+	ct_table_cell(table, "%s", tables->aggressors[info->aggressor].name);
+	ct_table_cell(table, "%g %%", info->intensity);
+	if (isnan(cell->achieved_percent))
+		ct_table_cell(table, "-");
+	else
+		ct_table_cell(table, "%.1f %%", cell->achieved_percent);
+	for (size_t k = 0; k < CT_COUPLING_QUANTILES; k++) {
+		effect_text(cell, k, text, sizeof text);
+		ct_table_cell(table, "%s", text);
+	}
+	ct_table_cell(table, "%zu/%zu", cell->used, cell->blocks);
+}
+
+bool ct_summary_sensitivity(const struct ct_summary *summary, struct ct_error *err)
+{
+	const struct ct_results_tables *tables = summary->tables;
+	struct ct_table *table = ct_table_new();
+	bool ok;
+
+	ct_print_heading(summary->out, &summary->style,
+			 "Sensitivity: slowdown by intensity (offered and achieved)");
+	ct_table_column(table, "config", false);
+	ct_table_column(table, "victim", false);
+	ct_table_column(table, "aggressor", false);
+	ct_table_column(table, "offered", true);
+	ct_table_column(table, "achieved", true);
+	for (size_t k = 0; k < CT_COUPLING_QUANTILES; k++)
+		ct_table_column(table, ct_coupling_q_names[k], true);
+	ct_table_column(table, "blocks", true);
+	for (size_t i = 0; i < tables->n_cells; i++)
+		sensitivity_row(table, summary, i);
+	ok = print_table(table, summary, err);
+	fputc('\n', summary->out);
+	return ok;
+}
+
+/* The narrowest effect that the widest p50 interval would still have hidden. */
+static double blind_below(const struct ct_coupling *coupling)
+{
+	double widest = NAN;
+
+	for (size_t i = 0; i < coupling->n_cells; i++) {
+		const struct ct_interval *slowdown = &coupling->cells[i].effects[0].slowdown;
+
+		if (coupling->cells[i].effects[0].carry == CT_CARRY_OK)
+			widest = fmax(widest, slowdown->hi / slowdown->value);
+	}
+	return widest;
+}
+
+bool ct_summary_sentence(const struct ct_summary *summary, struct ct_error *err)
+{
+	/* The tail is what a tenant suffers from; the median speaks where the tail can't. */
+	static const size_t order[] = {1, 0};
+	const struct ct_results_tables *tables = summary->tables;
+	const struct ct_coupling *coupling = summary->coupling;
+	char value[CT_RATIO_TEXT], lo[CT_RATIO_TEXT], hi[CT_RATIO_TEXT];
+
+	(void)err;
+	for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+		size_t k = order[i], worst = ct_coupling_worst(coupling, k);
+		const struct ct_cell_info *cell;
+		const struct ct_interval *slowdown;
+
+		if (worst == coupling->n_cells)
+			continue;
+		cell = &tables->cells[worst];
+		slowdown = &coupling->cells[worst].effects[k].slowdown;
+		fprintf(summary->out,
+			"'%s' disturbs '%s' most: at %g %% intensity under '%s' its %s is %s times "
+			"as long (%g %% interval %s to %s).\n",
+			tables->aggressors[cell->aggressor].name,
+			tables->victims[cell->victim].name, cell->intensity, cell->config,
+			ct_coupling_q_names[k], ct_format_ratio(slowdown->value, value),
+			100 * coupling->confidence, ct_format_ratio(slowdown->lo, lo),
+			ct_format_ratio(slowdown->hi, hi));
+		return true;
+	}
+	fputs("No aggressor measurably slows any victim: no interval lies wholly above 1",
+	      summary->out);
+	if (!isnan(blind_below(coupling)))
+		fprintf(summary->out, " (a p50 slowdown below %s could have been missed)",
+			ct_format_ratio(blind_below(coupling), value));
+	fputs(".\n", summary->out);
+	return true;
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "harness/store/journal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/core/frame.h"
+
+bool ct_journal_walk(int fd, const char *path, ct_journal_visit *visit, void *context,
+		     uint64_t *good_end, struct ct_error *err)
+{
+	struct ct_frame_reader reader = {0};
+	struct ct_frame_header header;
+	const void *payload;
+	bool ok = true;
+
+	*good_end = 0;
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return ct_broken_errno(err, "%s: reading", path);
+	for (;;) {
+		struct ct_journal_frame frame = {.begin = *good_end};
+		int got = ct_frame_reader_next(&reader, &header, &payload, path, NULL);
+
+		if (got < 0 || (got == 0 && reader.at_end))
+			break;
+		if (got == 0) {
+			ok = ct_frame_reader_fill(&reader, fd, path, err);
+			if (!ok)
+				break;
+			continue;
+		}
+		frame.type = header.type;
+		frame.payload = payload;
+		frame.length = header.length;
+		frame.end = frame.begin + sizeof header + header.length;
+		ok = visit(context, &frame, err);
+		if (!ok)
+			break;
+		*good_end = frame.end;
+	}
+	ct_frame_reader_free(&reader);
+	return ok;
+}
+
+bool ct_journal_raw_decode(const struct ct_journal_frame *frame, uint32_t *order, uint64_t *n)
+{
+	struct ct_decoder decoder = {.at = frame->payload, .left = frame->length};
+
+	ct_decode_u32(&decoder); /* cell */
+	ct_decode_u32(&decoder); /* block */
+	*order = ct_decode_u32(&decoder);
+	ct_decode_u32(&decoder); /* epoch */
+	*n = decoder.left / sizeof(struct ct_raw_sample);
+	return !decoder.failed && *order < CT_PHASES_PER_BLOCK &&
+	       decoder.left % sizeof(struct ct_raw_sample) == 0;
+}
+
+static bool decode_one(const struct ct_layout *layout, struct ct_decoder *decoder, void *row)
+{
+	void *rows;
+
+	if (!ct_decode_rows(decoder, layout, 1, &rows))
+		return false;
+	memcpy(row, rows, layout->row_size);
+	free(rows);
+	return true;
+}
+
+bool ct_journal_phase_decode(struct ct_journal_phase *phase, const struct ct_journal_frame *frame)
+{
+	struct ct_decoder decoder = {.at = frame->payload, .left = frame->length};
+	void *buckets = NULL, *epochs = NULL, *noise = NULL, *slowest = NULL;
+	bool ok;
+
+	*phase = (struct ct_journal_phase){0};
+	ok = decode_one(&ct_layout_phases, &decoder, &phase->info) &&
+	     phase->info.order < CT_PHASES_PER_BLOCK &&
+	     ct_decode_rows(&decoder, &ct_layout_histogram, phase->info.hist_rows, &buckets) &&
+	     ct_decode_rows(&decoder, &ct_layout_epochs, phase->info.epoch_rows, &epochs) &&
+	     ct_decode_rows(&decoder, &ct_layout_noise, phase->info.noise_rows, &noise) &&
+	     ct_decode_rows(&decoder, &ct_layout_slowest, phase->info.slow_rows, &slowest) &&
+	     decoder.left == 0;
+	phase->buckets = buckets;
+	phase->epochs = epochs;
+	phase->noise = noise;
+	phase->slowest = slowest;
+	if (!ok)
+		ct_journal_phase_free(phase);
+	return ok;
+}
+
+void ct_journal_phase_free(struct ct_journal_phase *phase)
+{
+	free(phase->buckets);
+	free(phase->epochs);
+	free(phase->noise);
+	free(phase->slowest);
+	*phase = (struct ct_journal_phase){0};
+}
+
+void ct_journal_phase_encode(struct ct_encoder *encoder, const struct ct_block_record *block,
+			     const struct ct_phase_record *phase)
+{
+	const struct ct_phase_info info = {
+		.cell = block->cell,
+		.block = block->block,
+		.order = phase->order,
+		.role = phase->role,
+		.load = phase->load,
+		.start_ns = phase->start_ns,
+		.end_ns = phase->end_ns,
+		.asked_rate = phase->asked_rate,
+		.achieved_rate = phase->achieved_rate,
+		.count = phase->count,
+		.overflow = phase->overflow,
+		.raw_dropped = phase->raw_dropped,
+		.min_ns = phase->min_ns,
+		.mean_ns = phase->mean_ns,
+		.max_ns = phase->max_ns,
+		.hist_rows = phase->n_buckets,
+		.epoch_rows = phase->n_epochs,
+		.noise_rows = phase->n_noise,
+		.slow_rows = phase->n_slowest,
+	};
+
+	ct_encode_rows(encoder, &ct_layout_phases, &info, 1);
+	ct_encode_rows(encoder, &ct_layout_histogram, phase->buckets, phase->n_buckets);
+	ct_encode_rows(encoder, &ct_layout_epochs, phase->epochs, phase->n_epochs);
+	ct_encode_rows(encoder, &ct_layout_noise, phase->noise, phase->n_noise);
+	ct_encode_rows(encoder, &ct_layout_slowest, phase->slowest, phase->n_slowest);
+}
+
+bool ct_journal_block_decode(struct ct_block_info *block, const struct ct_journal_frame *frame)
+{
+	struct ct_decoder decoder = {.at = frame->payload, .left = frame->length};
+
+	if (!decode_one(&ct_layout_blocks, &decoder, block))
+		return false;
+	if (decoder.left == 0 && block->n_phases <= CT_PHASES_PER_BLOCK)
+		return true;
+	free(block->message);
+	return false;
+}
+
+void ct_journal_block_encode(struct ct_encoder *encoder, const struct ct_block_record *block)
+{
+	struct ct_block_info info = {
+		.cell = block->cell,
+		.block = block->block,
+		.visit = block->visit,
+		.status = block->status,
+		.solo_rate = block->solo_rate,
+		.seed = block->seed,
+		.started_unix_ns = block->started_unix_ns,
+		.n_phases = (uint32_t)block->n_phases,
+	};
+
+	/* The encoder only reads the text. */
+	info.message = (char *)(uintptr_t)block->message;
+	ct_encode_rows(encoder, &ct_layout_blocks, &info, 1);
+}
+
+/* The block whose frames are being seen, until its commit turns up or something voids it. */
+struct attempt {
+	bool open;
+	uint32_t cell, block, last_order;
+	uint64_t begin;
+	uint64_t phases, histogram, epochs, noise, slowest, raw;
+};
+
+struct indexing {
+	struct ct_journal_index *index;
+	const char *path;
+	struct attempt attempt;
+};
+
+static bool damaged(const struct indexing *work, const struct ct_journal_frame *frame,
+		    struct ct_error *err)
+{
+	return ct_usage(err,
+			"%s: not a journal that this version wrote (frame at byte %llu): "
+			"finish it with the version that wrote it, or remove it and start again",
+			work->path, (unsigned long long)frame->begin);
+}
+
+/* Joins a RAW or PHASE frame to the open attempt, or starts a new one with it. */
+static void join_attempt(struct attempt *attempt, const struct ct_journal_frame *frame,
+			 uint32_t cell, uint32_t block, uint32_t order, bool raw)
+{
+	if (!attempt->open || attempt->cell != cell || attempt->block != block ||
+	    (raw && (order < attempt->last_order || attempt->phases > 0)))
+		*attempt = (struct attempt){
+			.open = true, .cell = cell, .block = block, .begin = frame->begin};
+	if (raw)
+		attempt->last_order = order;
+}
+
+static bool index_raw(struct indexing *work, const struct ct_journal_frame *frame,
+		      struct ct_error *err)
+{
+	struct ct_decoder decoder = {.at = frame->payload, .left = frame->length};
+	uint32_t cell = ct_decode_u32(&decoder), block = ct_decode_u32(&decoder), order;
+	uint64_t n;
+
+	if (!ct_journal_raw_decode(frame, &order, &n))
+		return damaged(work, frame, err);
+	join_attempt(&work->attempt, frame, cell, block, order, true);
+	work->attempt.raw += n;
+	return true;
+}
+
+static bool index_phase(struct indexing *work, const struct ct_journal_frame *frame,
+			struct ct_error *err)
+{
+	struct ct_decoder decoder = {.at = frame->payload, .left = frame->length};
+	struct ct_phase_info info;
+
+	if (!decode_one(&ct_layout_phases, &decoder, &info) || info.order >= CT_PHASES_PER_BLOCK)
+		return damaged(work, frame, err);
+	join_attempt(&work->attempt, frame, info.cell, info.block, info.order, false);
+	work->attempt.phases++;
+	work->attempt.histogram += info.hist_rows;
+	work->attempt.epochs += info.epoch_rows;
+	work->attempt.noise += info.noise_rows;
+	work->attempt.slowest += info.slow_rows;
+	return true;
+}
+
+static bool add_commit(struct ct_journal_index *index, const struct ct_journal_commit *commit,
+		       struct ct_error *err)
+{
+	if (index->n_commits == index->capacity) {
+		size_t capacity = 2 * index->capacity + 64;
+		struct ct_journal_commit *commits =
+			realloc(index->commits, capacity * sizeof *commits);
+
+		if (!commits)
+			return ct_broken_errno(err, "memory for the list of blocks");
+		index->commits = commits;
+		index->capacity = capacity;
+	}
+	index->commits[index->n_commits++] = *commit;
+	return true;
+}
+
+static bool index_block(struct indexing *work, const struct ct_journal_frame *frame,
+			struct ct_error *err)
+{
+	struct ct_journal_index *index = work->index;
+	struct attempt *attempt = &work->attempt;
+	struct ct_journal_commit commit = {.begin = frame->begin, .end = frame->end};
+	struct ct_block_info block;
+
+	if (!ct_journal_block_decode(&block, frame))
+		return damaged(work, frame, err);
+	free(block.message);
+	commit.cell = block.cell;
+	commit.block = block.block;
+	if (attempt->open && (attempt->cell != block.cell || attempt->block != block.block))
+		*attempt = (struct attempt){0};
+	if (attempt->phases != block.n_phases)
+		return damaged(work, frame, err);
+	if (attempt->open)
+		commit.begin = attempt->begin;
+	index->phases += attempt->phases;
+	index->histogram += attempt->histogram;
+	index->epochs += attempt->epochs;
+	index->noise += attempt->noise;
+	index->slowest += attempt->slowest;
+	index->raw += attempt->raw;
+	*attempt = (struct attempt){0};
+	return add_commit(index, &commit, err);
+}
+
+static bool index_header(struct indexing *work, const struct ct_journal_frame *frame,
+			 struct ct_error *err)
+{
+	if (frame->begin != 0)
+		return damaged(work, frame, err);
+	work->index->header = strndup((const char *)frame->payload, frame->length);
+	return work->index->header || ct_broken_errno(err, "%s: memory for its header", work->path);
+}
+
+static bool index_frame(void *context, const struct ct_journal_frame *frame, struct ct_error *err)
+{
+	struct indexing *work = context;
+
+	if (frame->begin == 0 && frame->type != CT_JOURNAL_HEADER)
+		return damaged(work, frame, err);
+	switch (frame->type) {
+	case CT_JOURNAL_HEADER:
+		return index_header(work, frame, err);
+	case CT_JOURNAL_RAW:
+		return index_raw(work, frame, err);
+	case CT_JOURNAL_PHASE:
+		return index_phase(work, frame, err);
+	case CT_JOURNAL_BLOCK:
+		return index_block(work, frame, err);
+	case CT_JOURNAL_LOG:
+		work->index->log++;
+		return true;
+	case CT_JOURNAL_RESUMED:
+		work->attempt = (struct attempt){0};
+		return true;
+	}
+	return damaged(work, frame, err);
+}
+
+bool ct_journal_index_make(struct ct_journal_index *index, int fd, const char *path,
+			   struct ct_error *err)
+{
+	struct indexing work = {.index = index, .path = path};
+
+	*index = (struct ct_journal_index){0};
+	if (!ct_journal_walk(fd, path, index_frame, &work, &index->good_end, err)) {
+		ct_journal_index_free(index);
+		return false;
+	}
+	if (!index->header) {
+		ct_journal_index_free(index);
+		return ct_usage(err,
+				"%s: nothing in it can be used (no whole header): remove it and "
+				"start again",
+				path);
+	}
+	return true;
+}
+
+void ct_journal_index_free(struct ct_journal_index *index)
+{
+	free(index->header);
+	free(index->commits);
+	*index = (struct ct_journal_index){0};
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The descriptors that end each aggressor's file; only the registry needs them by name. */
+#ifndef COTENANT_NOISE_AGGRESSORS_H
+#define COTENANT_NOISE_AGGRESSORS_H
+
+#include "noise/noise.h"
+
+extern const struct ct_aggressor_ops ct_noise_null;
+extern const struct ct_aggressor_ops ct_noise_membw;
+extern const struct ct_aggressor_ops ct_noise_llc;
+extern const struct ct_aggressor_ops ct_noise_tlb;
+extern const struct ct_aggressor_ops ct_noise_cpu;
+extern const struct ct_aggressor_ops ct_noise_mmap_churn;
+extern const struct ct_aggressor_ops ct_noise_ipi;
+extern const struct ct_aggressor_ops ct_noise_lock;
+extern const struct ct_aggressor_ops ct_noise_fork;
+extern const struct ct_aggressor_ops ct_noise_disk;
+extern const struct ct_aggressor_ops ct_noise_tcp_flood;
+
+#endif

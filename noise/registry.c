@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The list of all aggressors: one declaration and one line each. */
+#include "noise/aggressors.h"
+
+#include <string.h>
+
+const struct ct_aggressor_ops *const ct_aggressors[] = {
+	&ct_noise_null, &ct_noise_membw,      &ct_noise_llc,       &ct_noise_tlb,
+	&ct_noise_cpu,  &ct_noise_mmap_churn, &ct_noise_ipi,       &ct_noise_lock,
+	&ct_noise_fork, &ct_noise_disk,       &ct_noise_tcp_flood, NULL};
+
+const struct ct_aggressor_ops *ct_aggressor_find(const char *name)
+{
+	for (size_t i = 0; ct_aggressors[i]; i++) {
+		if (strcmp(ct_aggressors[i]->name, name) == 0)
+			return ct_aggressors[i];
+	}
+	return NULL;
+}
