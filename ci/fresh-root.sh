@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The promise of the README, kept in an empty Debian root: git clone, scripts/setup.sh, make.
+#
+#   ci/fresh-root.sh demo          clone HEAD into a new root and run the demo there
+#   ci/fresh-root.sh test          the same with make test
+#   ci/fresh-root.sh demo test     one after the other, each in a root of its own (the default)
+#
+# By hand and as root: it needs debootstrap and takes minutes. The empty root and the packages
+# fetched are kept in ${XDG_CACHE_HOME:-$HOME/.cache}/cotenant-fresh-root. SUITE (bookworm) and
+# MIRROR (the one that apt uses here) choose another Debian. KEEP=1 leaves the roots for a look.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+suite=${SUITE:-bookworm}
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/cotenant-fresh-root
+base=$cache/base-$suite
+
+fail() {
+	echo "fresh-root: $1" >&2
+	exit 1
+}
+
+# Where apt on this host gets this suite from; empty when it does not know.
+host_mirror() {
+	# shellcheck disable=SC2016 # apt-get expands these
+	apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' |
+		awk -v suite="$suite" '$1 == suite { print $2; exit }'
+}
+
+make_base() {
+	[ ! -e "$base" ] || return 0
+	local mirror=${MIRROR:-$(host_mirror)}
+	[ -n "$mirror" ] || fail "apt here has no source for $suite: say MIRROR=URL"
+	command -v debootstrap >/dev/null || fail "debootstrap is missing: apt-get install debootstrap"
+	mkdir -p "$cache/archives/partial"
+	rm -rf "$base.new"
+	debootstrap --variant=minbase "$suite" "$base.new" "$mirror" >"$cache/debootstrap.log" ||
+		fail "debootstrap failed: see $cache/debootstrap.log"
+	mv "$base.new" "$base"
+}
+
+# Runs a command in a root. Mounts live in a name space of their own and go with it, however it ends.
+in_root() {
+	local root=$1
+	shift
+	# shellcheck disable=SC2016
+	unshare --mount --pid --fork --kill-child sh -euc '
+		root=$1 archives=$2
+		shift 2
+		mount --make-rprivate /
+		mount -t proc proc "$root/proc"
+		mount -t sysfs -o ro sysfs "$root/sys"
+		mount --rbind /dev "$root/dev"
+		mount --bind "$archives" "$root/var/cache/apt/archives"
+		exec chroot "$root" "$@"' in-root "$root" "$cache/archives" "$@" </dev/null
+}
+
+try() {
+	local goal=$1 root=$cache/run-$1
+	rm -rf "$root"
+	cp -a --reflink=auto "$base" "$root"
+	cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+	# A host behind a proxy tells apt, not us.
+	apt-config dump --format '%f "%v";%n' | grep -i '^Acquire::[a-z:]*Proxy ' \
+		>"$root/etc/apt/apt.conf.d/01host-proxy" || true
+	git clone --quiet --no-local . "$root/root/cotenant"
+
+	local begin=$SECONDS status=0
+	in_root "$root" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+		sh -euc "cd /root/cotenant; scripts/setup.sh; make $goal" || status=$?
+	echo "fresh-root: setup.sh && make $goal: exit $status after $((SECONDS - begin)) s"
+	[ -n "${KEEP:-}" ] || rm -rf --one-file-system "$root"
+	return "$status"
+}
+
+[ "$(id -u)" -eq 0 ] || fail "needs root for chroot and mount"
+[ $# -gt 0 ] || set -- demo test
+make_base
+for goal; do
+	case $goal in
+	demo | test) try "$goal" ;;
+	*) fail "unknown goal '$goal': demo or test" ;;
+	esac
+done
