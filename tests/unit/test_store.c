@@ -1,0 +1,585 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The store: what is written is read, whatever interrupts it, and a full disk leaves no half file.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "harness/store/results.h"
+#include "tests/unit/sample_campaign.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define WITH_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define WITH_SANITIZER 1
+#endif
+#endif
+#ifndef WITH_SANITIZER
+#define WITH_SANITIZER 0
+#endif
+
+struct place {
+	char directory[64], path[96], journal[128], temporary[128];
+};
+
+static int set_up(void **state)
+{
+	struct place *place = calloc(1, sizeof *place);
+
+	sample_directory(place->directory);
+	snprintf(place->path, sizeof place->path, "%s/out.h5", place->directory);
+	snprintf(place->journal, sizeof place->journal, "%s.journal", place->path);
+	snprintf(place->temporary, sizeof place->temporary, "%s.tmp", place->path);
+	*state = place;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct place *place = *state;
+
+	sample_remove(place->directory);
+	free(place);
+	return 0;
+}
+
+static bool there(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+static size_t size_of(const char *path)
+{
+	struct stat status;
+
+	assert_int_equal(stat(path, &status), 0);
+	return (size_t)status.st_size;
+}
+
+static void report_violation(void *context, const char *text)
+{
+	(void)context;
+	print_message("%s\n", text);
+}
+
+static void assert_valid(const char *path)
+{
+	struct ct_error err = {0};
+	size_t n;
+
+	if (!ct_results_validate(path, report_violation, NULL, &n, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(n, 0);
+}
+
+static struct ct_store *create(const struct place *place, int replicates)
+{
+	json_t *header = sample_header(replicates, 42);
+	struct ct_error err = {0};
+	struct ct_store *store;
+
+	if (!ct_store_create(&store, place->path, header, &err))
+		fail_msg("%s", err.text);
+	json_decref(header);
+	return store;
+}
+
+static struct ct_store *resume(const struct place *place, int replicates)
+{
+	json_t *header = sample_header(replicates, 42);
+	struct ct_error err = {0};
+	struct ct_store *store;
+
+	if (!ct_store_resume(&store, place->path, header, &err))
+		fail_msg("%s", err.text);
+	json_decref(header);
+	return store;
+}
+
+/* A block with `raw` raw samples in each of two epochs of each phase. */
+static bool put_block(struct ct_store *store, uint32_t cell, uint32_t block, unsigned samples,
+		      size_t raw, struct ct_error *err)
+{
+	struct ct_raw_sample *values = calloc(raw + 1, sizeof *values);
+	struct ct_block_record record;
+	bool ok = true;
+
+	sample_block(&record, cell, block, sample_slowdown[cell], 0, samples);
+	for (uint32_t order = 0; ok && raw > 0 && order < record.n_phases; order++) {
+		for (uint32_t epoch = 0; ok && epoch < 2; epoch++) {
+			for (size_t i = 0; i < raw; i++)
+				values[i] = (struct ct_raw_sample){
+					.time_ns = record.phases[order].start_ns + epoch * raw + i,
+					.ps = 1000000ull * block + 10000 * order + 100 * epoch + i};
+			ok = ct_store_raw(store, cell, block, order, epoch, values, raw, err);
+		}
+	}
+	ok = ok && ct_store_block(store, &record, err);
+	ct_block_record_free(&record);
+	free(values);
+	return ok;
+}
+
+static void finish(struct ct_store *store, bool complete)
+{
+	struct ct_error err = {0};
+
+	if (!ct_store_finish(store, complete, &err))
+		fail_msg("%s", err.text);
+}
+
+static void assert_same_number(double a, double b)
+{
+	assert_true(a == b || (isnan(a) && isnan(b)));
+}
+
+static void assert_phase(struct ct_results *results, size_t row,
+			 const struct ct_phase_record *expected)
+{
+	const struct ct_phase_info *phase = &ct_results_tables(results)->phases[row];
+	struct ct_bucket *buckets = calloc(expected->n_buckets + 1, sizeof *buckets);
+	struct ct_epoch_row *epochs;
+	struct ct_noise_row *noise;
+	struct ct_slow_sample *slowest;
+	size_t n;
+
+	assert_int_equal(phase->order, expected->order);
+	assert_int_equal(phase->role, expected->role);
+	assert_int_equal(phase->load, expected->load);
+	assert_int_equal(phase->start_ns, expected->start_ns);
+	assert_int_equal(phase->end_ns, expected->end_ns);
+	assert_int_equal(phase->count, expected->count);
+	assert_same_number(phase->asked_rate, expected->asked_rate);
+	assert_same_number(phase->achieved_rate, expected->achieved_rate);
+	assert_same_number(phase->min_ns, expected->min_ns);
+	assert_same_number(phase->mean_ns, expected->mean_ns);
+	assert_same_number(phase->max_ns, expected->max_ns);
+
+	assert_int_equal(phase->hist_rows, expected->n_buckets);
+	assert_true(ct_results_buckets(results, row, 0, expected->n_buckets, buckets, NULL));
+	for (size_t i = 0; i < expected->n_buckets; i++) {
+		assert_int_equal(buckets[i].index, expected->buckets[i].index);
+		assert_int_equal(buckets[i].count, expected->buckets[i].count);
+	}
+	free(buckets);
+
+	assert_true(ct_results_epochs(results, row, &epochs, &n, NULL));
+	assert_int_equal(n, expected->n_epochs);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(epochs[i].start_ns, expected->epochs[i].start_ns);
+		assert_int_equal(epochs[i].count, expected->epochs[i].count);
+		assert_same_number(epochs[i].steal_ns, expected->epochs[i].steal_ns);
+		assert_same_number(epochs[i].frequency_hz, expected->epochs[i].frequency_hz);
+		assert_same_number(epochs[i].aggressor_share, expected->epochs[i].aggressor_share);
+		assert_int_equal(epochs[i].counted, expected->epochs[i].counted);
+	}
+	free(epochs);
+
+	assert_true(ct_results_noise(results, row, &noise, &n, NULL));
+	assert_int_equal(n, expected->n_noise);
+	if (n > 0)
+		assert_memory_equal(noise, expected->noise, n * sizeof *noise);
+	free(noise);
+
+	assert_true(ct_results_slowest(results, row, &slowest, &n, NULL));
+	assert_int_equal(n, expected->n_slowest);
+	assert_memory_equal(slowest, expected->slowest, n * sizeof *slowest);
+	free(slowest);
+}
+
+static void everything_written_is_read_back(void **state)
+{
+	const struct place *place = *state;
+	struct ct_store *store = create(place, 2);
+	struct ct_error err = {0};
+	struct ct_results *results;
+	const struct ct_results_tables *tables;
+	struct ct_log_row *log;
+	size_t n;
+
+	assert_true(ct_store_log(store, "warning", "it is warm \xc3\xbc", &err));
+	for (uint32_t block = 0; block < 2; block++) {
+		for (uint32_t cell = 0; cell < SAMPLE_CELLS; cell++)
+			assert_true(put_block(store, cell, block, 300, 5, &err));
+	}
+	finish(store, true);
+	assert_false(there(place->journal));
+	assert_false(there(place->temporary));
+	assert_valid(place->path);
+
+	assert_true(ct_results_open(&results, place->path, &err));
+	tables = ct_results_tables(results);
+	assert_string_equal(tables->suite, "sample");
+	assert_string_equal(tables->created, "2026-01-02T03:04:05Z");
+	assert_string_equal(tables->job_text, "[suite]\nname = sample\n");
+	assert_string_equal(tables->hwloc_xml, "<topology/>");
+	assert_int_equal(tables->seed, 42);
+	assert_int_equal(tables->replicates, 2);
+	assert_int_equal(tables->epoch_ns, 500000);
+	assert_true(tables->complete);
+	assert_int_equal(tables->n_victims, 1);
+	assert_string_equal(tables->victims[0].kind, "mem_latency");
+	assert_string_equal(tables->victims[0].params, "{\"working_set\":\"64M\"}");
+	assert_int_equal(tables->n_aggressors, 2);
+	assert_string_equal(tables->aggressors[1].name, "idle");
+	assert_int_equal(tables->n_cells, SAMPLE_CELLS);
+	assert_true(tables->cells[0].intensity == 50);
+	assert_int_equal(tables->n_blocks, 6);
+	assert_int_equal(tables->blocks[4].cell, 1);
+	assert_int_equal(tables->blocks[4].block, 1);
+	assert_int_equal(tables->blocks[4].seed, 1001);
+	assert_int_equal(tables->blocks[4].started_unix_ns, 1700000000000000001);
+	assert_true(tables->blocks[4].solo_rate == 1e10);
+	for (size_t b = 0; b < tables->n_blocks; b++) {
+		const struct ct_block_info *block = &tables->blocks[b];
+		struct ct_block_record expected;
+
+		sample_block(&expected, block->cell, block->block, sample_slowdown[block->cell], 0,
+			     300);
+		assert_int_equal(block->n_phases, expected.n_phases);
+		for (uint32_t k = 0; k < block->n_phases; k++) {
+			struct ct_raw_sample raw[10];
+
+			assert_phase(results, block->first_phase + k, &expected.phases[k]);
+			assert_int_equal(tables->phases[block->first_phase + k].raw_rows, 10);
+			assert_true(
+				ct_results_raw(results, block->first_phase + k, 0, 10, raw, &err));
+			assert_int_equal(raw[7].ps, 1000000 * block->block + 10000 * k + 102);
+			assert_false(
+				ct_results_raw(results, block->first_phase + k, 5, 6, raw, &err));
+		}
+		ct_block_record_free(&expected);
+	}
+	assert_true(ct_results_log(results, &log, &n, &err));
+	assert_int_equal(n, 1);
+	assert_string_equal(log[0].level, "warning");
+	assert_string_equal(log[0].text, "it is warm \xc3\xbc");
+	ct_log_rows_free(log, n);
+	ct_results_close(results);
+}
+
+static void failed_blocks_are_kept_with_their_reason(void **state)
+{
+	const struct place *place = *state;
+	struct ct_store *store = create(place, 2);
+	struct ct_block_record record = {.cell = 2,
+					 .block = 1,
+					 .status = CT_BLOCK_FAILED,
+					 .message = "the victim died",
+					 .solo_rate = NAN};
+	struct ct_error err = {0};
+	struct ct_results *results;
+
+	assert_true(ct_store_block(store, &record, &err));
+	assert_true(ct_store_block(
+		store,
+		&(struct ct_block_record){
+			.cell = 1, .block = 1, .status = CT_BLOCK_NOT_LOADED, .message = "lazy"},
+		&err));
+	assert_false(ct_store_block(store, &record, &err));
+	assert_non_null(strstr(err.text, "already"));
+	finish(store, true);
+	assert_valid(place->path);
+	assert_true(ct_results_open(&results, place->path, &err));
+	assert_int_equal(ct_results_tables(results)->blocks[0].status, CT_BLOCK_FAILED);
+	assert_string_equal(ct_results_tables(results)->blocks[0].message, "the victim died");
+	assert_int_equal(ct_results_tables(results)->blocks[0].n_phases, 0);
+	assert_int_equal(ct_results_tables(results)->blocks[1].status, CT_BLOCK_NOT_LOADED);
+	ct_results_close(results);
+}
+
+/* Whatever byte the power went out at, exactly the blocks committed before it are there. */
+static void a_kill_at_any_byte_loses_no_committed_block(void **state)
+{
+	const struct place *place = *state;
+	struct ct_store *store = create(place, 2);
+	size_t header_end = size_of(place->journal), ends[3], size;
+	struct ct_error err = {0};
+	unsigned char *bytes;
+	int fd;
+
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_true(put_block(store, i, 1, 3, 1, &err));
+		ends[i] = size_of(place->journal);
+	}
+	ct_store_abandon(store);
+	size = size_of(place->journal);
+	bytes = malloc(size);
+	fd = open(place->journal, O_RDONLY);
+	assert_int_equal(read(fd, bytes, size), size);
+	close(fd);
+
+	for (size_t cut = 0; cut <= size; cut++) {
+		json_t *header = sample_header(2, 42);
+
+		fd = open(place->journal, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+		assert_int_equal(write(fd, bytes, cut), cut);
+		close(fd);
+		if (cut < header_end) {
+			assert_false(ct_store_resume(&store, place->path, header, &err));
+			assert_int_equal(err.kind, CT_ERR_USAGE);
+		} else {
+			assert_true(ct_store_resume(&store, place->path, header, &err));
+			for (uint32_t i = 0; i < 3; i++)
+				assert_int_equal(ct_store_has(store, i, 1), cut >= ends[i]);
+			assert_false(ct_store_has(store, 0, 0));
+			ct_store_abandon(store);
+		}
+		json_decref(header);
+	}
+	free(bytes);
+}
+
+static void a_resumed_campaign_holds_every_block_once(void **state)
+{
+	const struct place *place = *state;
+	struct ct_store *store = create(place, 2);
+	const struct ct_results_tables *tables;
+	struct ct_error err = {0};
+	struct ct_results *results;
+
+	/* Interrupted with the raw samples of a block already there, and half a frame behind them.
+	 */
+	assert_true(put_block(store, 0, 0, 50, 4, &err));
+	assert_true(ct_store_raw(store, 1, 0, 0, 0, (struct ct_raw_sample[3]){{1, 2}}, 3, &err));
+	ct_store_abandon(store);
+	assert_int_equal(truncate(place->journal, (off_t)size_of(place->journal) - 5), 0);
+
+	store = resume(place, 2);
+	assert_true(ct_store_has(store, 0, 0));
+	assert_false(ct_store_has(store, 1, 0));
+	assert_true(put_block(store, 1, 0, 50, 4, &err));
+	finish(store, false);
+	assert_true(there(place->journal));
+	assert_valid(place->path);
+	assert_true(ct_results_open(&results, place->path, &err));
+	assert_false(ct_results_tables(results)->complete);
+	ct_results_close(results);
+
+	/* And once more, over the incomplete result. */
+	store = resume(place, 2);
+	assert_true(put_block(store, 2, 0, 50, 4, &err));
+	finish(store, true);
+	assert_false(there(place->journal));
+	assert_valid(place->path);
+	assert_true(ct_results_open(&results, place->path, &err));
+	tables = ct_results_tables(results);
+	assert_true(tables->complete);
+	assert_int_equal(tables->n_blocks, 3);
+	assert_int_equal(tables->n_phases, 15);
+	assert_int_equal(tables->n_raw, 3 * 5 * 2 * 4);
+	for (size_t i = 0; i < tables->n_phases; i++)
+		assert_int_equal(tables->phases[i].raw_rows, 8);
+	ct_results_close(results);
+}
+
+static void another_plan_is_refused_and_the_difference_is_named(void **state)
+{
+	const struct place *place = *state;
+	struct ct_error err = {0};
+	struct ct_store *store = create(place, 2);
+	json_t *header = sample_header(3, 42);
+
+	ct_store_abandon(store);
+	assert_false(ct_store_resume(&store, place->path, header, &err));
+	assert_int_equal(err.kind, CT_ERR_USAGE);
+	assert_non_null(strstr(err.text, "replicates: 2 before, 3 now"));
+	json_decref(header);
+
+	header = sample_header(2, 42);
+	json_object_set_new(
+		json_array_get(json_object_get(json_object_get(header, "plan"), "cells"), 1),
+		"intensity", json_real(75));
+	assert_false(ct_store_resume(&store, place->path, header, &err));
+	assert_non_null(strstr(err.text, "cells[1].intensity: 100.0 before, 75.0 now"));
+	json_decref(header);
+}
+
+static void what_is_there_is_never_overwritten(void **state)
+{
+	const struct place *place = *state;
+	json_t *header = sample_header(2, 42);
+	struct ct_error err = {0};
+	struct ct_store *store, *second;
+	uint64_t seed, replicates;
+
+	assert_true(ct_store_check(place->path, false, &err));
+	assert_false(ct_store_check(place->path, true, &err));
+	assert_non_null(strstr(err.text, "nothing to resume"));
+	store = create(place, 2);
+	assert_false(ct_store_create(&second, place->path, header, &err));
+	assert_int_equal(err.kind, CT_ERR_USAGE);
+	assert_non_null(strstr(err.text, "--resume"));
+	assert_true(there(place->journal));
+	assert_false(ct_store_resume(&second, place->path, header, &err));
+	assert_non_null(strstr(err.text, "in use"));
+	ct_store_abandon(store);
+	assert_true(ct_store_planned(place->path, &seed, &replicates, &err));
+	assert_int_equal(seed, 42);
+	assert_int_equal(replicates, 2);
+	finish(resume(place, 2), true);
+
+	assert_false(ct_store_create(&second, place->path, header, &err));
+	assert_non_null(strstr(err.text, "exists"));
+	assert_false(ct_store_check(place->path, false, &err));
+	assert_false(ct_store_resume(&second, place->path, header, &err));
+	assert_non_null(strstr(err.text, "finished"));
+	json_decref(header);
+}
+
+static void a_place_that_cannot_be_written_is_named_at_once(void **state)
+{
+	const struct place *place = *state;
+	json_t *header = sample_header(2, 42);
+	struct ct_error err = {0};
+	struct ct_store *store;
+	char path[128];
+
+	snprintf(path, sizeof path, "%s/nowhere/out.h5", place->directory);
+	assert_false(ct_store_create(&store, path, header, &err));
+	assert_int_equal(err.kind, CT_ERR_USAGE);
+	assert_non_null(strstr(err.text, "nowhere/out.h5"));
+	assert_false(ct_store_check(path, false, &err));
+	assert_int_equal(err.kind, CT_ERR_USAGE);
+	json_decref(header);
+}
+
+static void a_header_without_cells_is_refused_before_measuring(void **state)
+{
+	const struct place *place = *state;
+	json_t *header = sample_header(2, 42);
+	struct ct_error err = {0};
+	struct ct_store *store;
+
+	json_object_del(json_object_get(header, "plan"), "cells");
+	assert_false(ct_store_create(&store, place->path, header, &err));
+	assert_non_null(strstr(err.text, "plan.cells"));
+	assert_false(there(place->journal));
+	json_decref(header);
+}
+
+/* A full disk, as a limit on file sizes makes it: writes fail with EFBIG instead of ENOSPC. */
+static void limit_file_size(size_t bytes)
+{
+	struct rlimit limit;
+
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &limit);
+	limit.rlim_cur = bytes ? bytes : limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void a_full_disk_keeps_the_blocks_and_says_so(void **state)
+{
+	const struct place *place = *state;
+	struct ct_store *store = create(place, 2);
+	struct ct_error err = {0};
+	bool ok;
+
+	assert_true(put_block(store, 0, 0, 50, 0, &err));
+	limit_file_size(size_of(place->journal) + 1000);
+	ok = put_block(store, 1, 0, 50, 0, &err);
+	limit_file_size(0);
+	assert_false(ok);
+	assert_int_equal(err.kind, CT_ERR_ENVIRONMENT);
+	assert_non_null(strstr(err.text, "1 finished block is safe"));
+	assert_non_null(strstr(err.text, "make room"));
+	/* There is room again: the same campaign simply goes on. */
+	assert_true(put_block(store, 1, 0, 50, 0, &err));
+	finish(store, true);
+	assert_valid(place->path);
+}
+
+static void a_disk_that_fills_while_finishing_leaves_no_half_file(void **state)
+{
+	const struct place *place = *state;
+
+	for (size_t limit = 4096; limit < 160 << 10; limit += 9973) {
+		struct ct_store *store = create(place, 2);
+		struct ct_error err = {0};
+		bool ok;
+
+		assert_true(put_block(store, 0, 0, 5, 0, &err));
+		limit_file_size(limit);
+		ok = ct_store_finish(store, true, &err);
+		limit_file_size(0);
+		assert_false(there(place->temporary));
+		if (!ok) {
+			assert_int_equal(err.kind, CT_ERR_ENVIRONMENT);
+			assert_non_null(strstr(err.text, "File too large"));
+			assert_non_null(strstr(err.text, "--resume"));
+			assert_false(there(place->path));
+			finish(resume(place, 2), true);
+		}
+		assert_valid(place->path);
+		assert_int_equal(unlink(place->path), 0);
+	}
+}
+
+static long peak_rss_kib_of_child(const struct place *place, int blocks)
+{
+	struct rusage usage;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		json_t *header = sample_header(blocks, 42);
+		struct ct_error err = {0};
+		struct ct_store *store;
+		bool ok = ct_store_create(&store, place->path, header, &err);
+
+		for (int block = 0; ok && block < blocks; block++)
+			ok = put_block(store, 0, (uint32_t)block, 2000, 5000, &err);
+		_exit(ok && ct_store_finish(store, true, &err) ? 0 : 1);
+	}
+	assert_int_equal(wait4(pid, &status, 0, &usage), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	unlink(place->path);
+	return usage.ru_maxrss;
+}
+
+/* 10 MiB of journal or 100: the campaign's memory is the same, and under 64 MiB. */
+static void memory_does_not_grow_with_the_campaign(void **state)
+{
+	const struct place *place = *state;
+	long small, large;
+
+	if (WITH_SANITIZER)
+		skip();
+	small = peak_rss_kib_of_child(place, 12);
+	large = peak_rss_kib_of_child(place, 120);
+	print_message("peak memory %ld KiB with 12 blocks, %ld KiB with 120\n", small, large);
+	assert_true(large < 48 << 10);
+	assert_true(large < small + (4 << 10));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(everything_written_is_read_back),
+		TEST(failed_blocks_are_kept_with_their_reason),
+		TEST(a_kill_at_any_byte_loses_no_committed_block),
+		TEST(a_resumed_campaign_holds_every_block_once),
+		TEST(another_plan_is_refused_and_the_difference_is_named),
+		TEST(what_is_there_is_never_overwritten),
+		TEST(a_place_that_cannot_be_written_is_named_at_once),
+		TEST(a_header_without_cells_is_refused_before_measuring),
+		TEST(a_full_disk_keeps_the_blocks_and_says_so),
+		TEST(a_disk_that_fills_while_finishing_leaves_no_half_file),
+		TEST(memory_does_not_grow_with_the_campaign),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
