@@ -171,18 +171,18 @@ static inline uint64_t touch(char *line, enum op op, uint64_t value)
 
 static inline uint64_t sweep(struct llc_thread *self, enum op op)
 {
-	const size_t lane = self->lane;
+	const size_t lane = self->lane, step = (size_t)BURST_LINES / LANES * LINE;
 	uint64_t seen = 0;
 	char *at;
 
-	if (self->at + BURST_LINES / LANES * LINE > lane)
+	if (self->at + step > lane)
 		self->at = 0;
 	at = (char *)self->memory.base + self->at;
 	for (int i = 0; i < BURST_LINES / LANES; i++, at += LINE) {
 		for (int k = 0; k < LANES; k++)
 			seen += touch(at + (size_t)k * lane, op, (uint64_t)i);
 	}
-	self->at += BURST_LINES / LANES * LINE;
+	self->at += step;
 	return seen;
 }
 

@@ -37,8 +37,8 @@ struct options {
 };
 
 struct lock {
-	bool split;
-	_Alignas(2 * LINE) volatile uint64_t shared;
+	_Alignas(2 * LINE) volatile uint64_t shared; /* alone in its line and the one beside it */
+	_Alignas(2 * LINE) bool split;
 };
 
 struct lock_thread {

@@ -42,52 +42,54 @@ TARGET static uint64_t KERNEL(read)(char *base, size_t stride, size_t bytes, uin
 }
 
 /* One body for both kinds of store: they differ in the store instruction alone. */
-#define DEFINE_STORING(suffix, STORE)                                                         \
-	TARGET static uint64_t KERNEL(write##suffix)(char *base, size_t stride, size_t bytes, \
-						     uint64_t value)                          \
-	{                                                                                     \
-		const WORDS filled = value - (WORDS){0};                                      \
-                                                                                              \
-		for (size_t at = 0; at < bytes; at += CT_STREAM_LINE) {                       \
-			FOR_EACH_VECTOR_OF_A_LINE                                             \
-			STORE(LANE(0, lane) + at + part, filled);                             \
-			__asm__ volatile("" ::: "memory");                                    \
-		}                                                                             \
-		return 0;                                                                     \
-	}                                                                                     \
-                                                                                              \
-	TARGET static uint64_t KERNEL(copy##suffix)(char *base, size_t stride, size_t bytes,  \
-						    uint64_t value)                           \
-	{                                                                                     \
-		(void)value;                                                                  \
-		for (size_t at = 0; at < bytes; at += CT_STREAM_LINE) {                       \
-			FOR_EACH_VECTOR_OF_A_LINE                                             \
-			{                                                                     \
-				WORDS b = *(const WORDS *)(LANE(1, lane) + at + part);        \
-                                                                                              \
-				STORE(LANE(0, lane) + at + part, b);                          \
-			}                                                                     \
-			__asm__ volatile("" ::: "memory");                                    \
-		}                                                                             \
-		return 0;                                                                     \
-	}                                                                                     \
-                                                                                              \
-	TARGET static uint64_t KERNEL(triad##suffix)(char *base, size_t stride, size_t bytes, \
-						     uint64_t value)                          \
-	{                                                                                     \
-		(void)value;                                                                  \
-		for (size_t at = 0; at < bytes; at += CT_STREAM_LINE) {                       \
-			FOR_EACH_VECTOR_OF_A_LINE                                             \
-			{                                                                     \
-				REALS b = *(const REALS *)(LANE(1, lane) + at + part);        \
-				REALS c = *(const REALS *)(LANE(2, lane) + at + part);        \
-                                                                                              \
-				STORE(LANE(0, lane) + at + part,                              \
-				      (WORDS)(b + CT_STREAM_SCALAR * c));                     \
-			}                                                                     \
-			__asm__ volatile("" ::: "memory");                                    \
-		}                                                                             \
-		return 0;                                                                     \
+#define DEFINE_STORING(suffix, STORE)                                                              \
+	TARGET static uint64_t KERNEL(write##suffix)(char *base, size_t stride, size_t bytes,      \
+						     uint64_t value)                               \
+	{                                                                                          \
+		const WORDS filled = value - (WORDS){0};                                           \
+                                                                                                   \
+		for (size_t at = 0; at < bytes; at += CT_STREAM_LINE) {                            \
+			FOR_EACH_VECTOR_OF_A_LINE                                                  \
+			STORE(LANE(0, lane) + at + part, filled);                                  \
+			__asm__ volatile("" ::: "memory");                                         \
+		}                                                                                  \
+		return 0;                                                                          \
+	}                                                                                          \
+                                                                                                   \
+	TARGET static uint64_t KERNEL(copy##suffix)(char *base, size_t stride, size_t bytes,       \
+						    uint64_t value)                                \
+	{                                                                                          \
+		(void)value;                                                                       \
+		for (size_t at = 0; at < bytes; at += CT_STREAM_LINE) {                            \
+			FOR_EACH_VECTOR_OF_A_LINE                                                  \
+			{                                                                          \
+				WORDS b = *(const WORDS *)(LANE(1, lane) + at + part);             \
+                                                                                                   \
+				STORE(LANE(0, lane) + at + part, b);                               \
+			}                                                                          \
+			__asm__ volatile("" ::: "memory");                                         \
+		}                                                                                  \
+		return 0;                                                                          \
+	}                                                                                          \
+                                                                                                   \
+	TARGET static uint64_t KERNEL(triad##suffix)(char *base, size_t stride, size_t bytes,      \
+						     uint64_t value)                               \
+	{                                                                                          \
+		(void)value;                                                                       \
+		for (size_t at = 0; at < bytes; at += CT_STREAM_LINE) {                            \
+			FOR_EACH_VECTOR_OF_A_LINE                                                  \
+			{                                                                          \
+				REALS b =                                                          \
+					*(const REALS *)(const void *)(LANE(1, lane) + at + part); \
+				REALS c =                                                          \
+					*(const REALS *)(const void *)(LANE(2, lane) + at + part); \
+                                                                                                   \
+				STORE(LANE(0, lane) + at + part,                                   \
+				      (WORDS)(b + CT_STREAM_SCALAR * c));                          \
+			}                                                                          \
+			__asm__ volatile("" ::: "memory");                                         \
+		}                                                                                  \
+		return 0;                                                                          \
 	}
 
 #define PLAIN_STORE(p, v) (*(WORDS *)(p) = (v))

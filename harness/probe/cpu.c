@@ -195,7 +195,10 @@ static json_t *caches(const struct ct_probe_source *source)
 		ct_entry_number(cache, "line_bytes", source, "%s/coherency_line_size", path);
 		ct_entry_number(cache, "ways", source, "%s/ways_of_associativity", path);
 		ct_entry_line(cache, "shared_by_cpus", source, "%s/shared_cpu_list", path);
-		json_array_append_new(list, cache);
+		/* Without a level it is no cache that anybody could use. */
+		if (json_object_get(cache, "level"))
+			json_array_append(list, cache);
+		json_decref(cache);
 	}
 	ct_names_free(&names);
 	return list;

@@ -128,7 +128,8 @@ out:
 /*
  * Lag-1 autocorrelation: the median over eighths of the series, because a change of level spoils
  * only the eighth it falls in. In a window of w values the estimate is low by (1 + 3 r)/w on
- * average (Marriott & Pope 1954, Biometrika 41:390), which is put back.
+ * average (Marriott & Pope 1954, Biometrika 41:390), which is put back. One standard error is
+ * added: too little allowance invents changes, too much only asks for clearer ones.
  */
 static double dependence(const double *scores, size_t n)
 {
@@ -145,7 +146,9 @@ static double dependence(const double *scores, size_t n)
 		return 0;
 	qsort(found, used, sizeof *found, ascending);
 	r = (found[(used - 1) / 2] + found[used / 2]) / 2;
-	return fmin(fmax((w * r + 1) / (w - 3), 0), 0.98);
+	r = fmin(fmax((w * r + 1) / (w - 3), 0), 0.98);
+	/* 1.25 is the price of a median over a mean. */
+	return fmin(r + 1.25 * sqrt((1 - r * r) / (double)n), 0.98);
 }
 
 /*
