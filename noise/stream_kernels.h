@@ -24,6 +24,7 @@ typedef double REALS __attribute__((vector_size(VECTOR_BYTES), may_alias));
 	UNROLL for (size_t lane = 0; lane < CT_STREAM_LANES; lane++) \
 		UNROLL for (size_t part = 0; part < CT_STREAM_LINE; part += VECTOR_BYTES)
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): all kernels have one type */
 TARGET static uint64_t KERNEL(read)(char *base, size_t stride, size_t bytes, uint64_t value)
 {
 	WORDS seen[CT_STREAM_LANES] = {{0}};

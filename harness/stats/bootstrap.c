@@ -26,7 +26,7 @@ static void free_draw(struct draw *draw)
 
 static bool make_draw(const struct ct_bootstrap *plan, struct draw *draw)
 {
-	size_t largest = 0, n = plan->n_blocks, room;
+	size_t largest = 1, n = plan->n_blocks, room;
 
 	*draw = (struct draw){0};
 	draw->blocks = calloc(n, sizeof *draw->blocks);

@@ -216,8 +216,8 @@ static bool collect(const double *x, size_t n, const size_t *last, struct ct_cha
 
 	for (size_t t = last[n]; t > 0; t = last[t])
 		found++;
-	out->at = malloc((found ? found : 1) * sizeof *out->at);
-	out->level = malloc((found + 1) * sizeof *out->level);
+	out->at = calloc(found + 1, sizeof *out->at);
+	out->level = calloc(found + 1, sizeof *out->level);
 	if (!out->at || !out->level)
 		return false;
 	out->n = found;

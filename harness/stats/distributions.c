@@ -396,11 +396,12 @@ double ct_f_noncentral_cdf(double x, double df1, double df2, double lambda)
 	for (int direction = 1; direction >= -1; direction -= 2) {
 		double j = direction > 0 ? middle : middle - 1;
 
-		for (; j >= 0; j += direction) {
+		while (j >= 0) {
 			double weight = j == 0 ? exp(-half) : gamma_factor(j, half) / j;
 			double term = weight * beta_tails(df1 / 2 + j, df2 / 2, ratio, y).lower;
 
 			sum += term;
+			j += direction;
 			if (weight < 1e-18 || (direction > 0 && term < 1e-18 * sum))
 				break;
 		}

@@ -233,7 +233,7 @@ static struct vertex moved(const struct problem *p, const struct vertex *simplex
  * code. */
 static struct vertex simplex_search(const struct problem *p, const struct vertex *start)
 {
-	struct vertex simplex[LEVELS + 1];
+	struct vertex simplex[LEVELS + 1] = {{{0}, 0}};
 
 	for (int i = 0; i <= p->n; i++) {
 		simplex[i] = *start;

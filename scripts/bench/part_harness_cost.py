@@ -16,7 +16,7 @@ PART = "the harness's own processes during a phase"
 SECONDS = 4
 # The victim runs alone first, then beside the aggressor: its second phase is watched, in the middle.
 START_AND_WARM_UP, WATCHED = 1.5, 2.0
-BUSY = 0.3  # of a CPU: more than this is a measuring or an aggressor's thread
+BUSY = 0.05  # of a CPU: more than this is a measuring or an aggressor's thread
 
 
 def descendants(pid):

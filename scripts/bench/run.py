@@ -7,6 +7,7 @@ status is 1 when a part could not be measured: a missed figure is a result, not 
 import argparse
 import importlib
 import json
+import os
 import sys
 import time
 
@@ -88,6 +89,9 @@ def main():
     about = machine()
     print(f"machine: {machine_line(about)}")
     print(f"victims on CPU {bench.victim_cpu}, noise on CPU {bench.noise_cpu}")
+    if os.getloadavg()[0] > 0.5:
+        print(f"The load average is {os.getloadavg()[0]:.1f}: something else runs here, and every "
+              "figure below shares the CPUs with it.")
     rows, failures = measure(bench, options.parts or PARTS)
     print_summary(rows)
     out = bench.build / "bench" / "bench.json"

@@ -174,7 +174,7 @@ static void a_shift_is_found_at_every_decile(void **state)
 /* The band must hold for all deciles at once, on skewed data with a shift that grows. */
 static void the_band_is_simultaneous(void **state)
 {
-	int n = campaigns(1000), hits = 0;
+	int n = campaigns(300), hits = 0;
 	struct ct_rng rng;
 
 	(void)state;

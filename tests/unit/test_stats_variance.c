@@ -205,7 +205,7 @@ static struct hits nested_coverage(const struct truth *t, uint64_t seed)
 	double epoch = t->epoch * t->epoch, phase = t->phase * t->phase,
 	       block = t->block * t->block;
 	double omega = cotenant / (cotenant + epoch + phase + block + t->within);
-	struct hits hits = {.n = campaigns(300)};
+	struct hits hits = {.n = campaigns(200)};
 	struct ct_rng rng;
 
 	ct_rng_seed(&rng, seed);

@@ -8,7 +8,8 @@
  * here from decimal digits, so every value is the double nearest to the printed one.
  *
  * `exact` is the F of those doubles in rational arithmetic: on the higher sets rounding the data to
- * double has already cost all but about four of the certified digits, whatever is computed from them.
+ * double has already cost all but about four of the certified digits, whatever is computed from
+ * them.
  */
 #ifndef COTENANT_TESTS_NIST_ANOVA_H
 #define COTENANT_TESTS_NIST_ANOVA_H
