@@ -159,7 +159,7 @@ bench: all bench-tools
 
 # For tools that compile by themselves, as clang-tidy does.
 print-cflags:
-	@echo $(ALL_CFLAGS) -DCT_VERSION='\"\"'
+	@echo $(ALL_CFLAGS) -DCT_VERSION='""'
 
 lint:
 	$(Q)ci/format.sh

@@ -53,21 +53,21 @@ TARGET static __attribute__((noinline)) void GEMM(tile)(const REAL *a, const REA
 {
 	GEMM(vector) sum[TILE_ROWS][2];
 
-	for (int i = 0; i < TILE_ROWS; i++)
+	for (size_t i = 0; i < TILE_ROWS; i++)
 		sum[i][0] = sum[i][1] = (GEMM(vector)){0};
 	for (size_t k = 0; k < depth; k++) {
 		const GEMM(vector) b0 = *(const GEMM(vector) *)b;
 		const GEMM(vector) b1 = *(const GEMM(vector) *)(b + GEMM(lanes));
 
 		UNROLL_TILE
-		for (int i = 0; i < TILE_ROWS; i++) {
+		for (size_t i = 0; i < TILE_ROWS; i++) {
 			sum[i][0] += a[i] * b0;
 			sum[i][1] += a[i] * b1;
 		}
 		a += TILE_ROWS;
 		b += GEMM(width);
 	}
-	for (int i = 0; i < TILE_ROWS; i++) {
+	for (size_t i = 0; i < TILE_ROWS; i++) {
 		*(GEMM(vector) *)(out + i * GEMM(width)) = sum[i][0];
 		*(GEMM(vector) *)(out + i * GEMM(width) + GEMM(lanes)) = sum[i][1];
 	}
@@ -117,8 +117,8 @@ TARGET static void GEMM(kernel)(const struct gemm *gemm, unsigned thread)
 		for (size_t pc = 0; pc < n; pc += GEMM_KC) {
 			at.depth = min_size(GEMM_KC, n - pc);
 			at.add = pc > 0;
-			for (size_t j = thread * GEMM(width); j < at.columns;
-			     j += gemm->threads * GEMM(width))
+			for (size_t j = (size_t)thread * GEMM(width); j < at.columns;
+			     j += (size_t)gemm->threads * GEMM(width))
 				GEMM(pack_b_tile)
 			(b + pc * n, n, at.depth, jc + j, at.columns - j, packed_b + j * at.depth);
 			wait_for_team(gemm->threads);

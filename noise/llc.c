@@ -179,8 +179,10 @@ static inline uint64_t sweep(struct llc_thread *self, enum op op)
 		self->at = 0;
 	at = (char *)self->memory.base + self->at;
 	for (int i = 0; i < BURST_LINES / LANES; i++, at += LINE) {
-		for (int k = 0; k < LANES; k++)
+		_Pragma("GCC unroll 4") for (int k = 0; k < LANES; k++)
+		{
 			seen += touch(at + (size_t)k * lane, op, (uint64_t)i);
+		}
 	}
 	self->at += step;
 	return seen;

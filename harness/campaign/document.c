@@ -316,9 +316,9 @@ static bool no_section(const struct ct_document *document, const char *word, siz
 	const char *second = word + first + 1;
 	const size_t second_length = strcspn(second, ".=");
 	const bool two = second[second_length] == '.';
-	const char *names[MAX_NAMES], *near;
+	const char *names[MAX_NAMES] = {"suite"}, *near;
 	char missing[64];
-	size_t n = 0;
+	size_t n = 1; /* [suite] may be set without being there */
 
 	for (size_t i = 0; i < document->n_sections && n < MAX_NAMES; i++)
 		names[n++] = document->sections[i].name;
@@ -367,7 +367,7 @@ static bool set_word(struct ct_document *document, const char *word, struct ct_e
 	struct ct_entry *entry;
 	char name[128];
 
-	if (!equals || !memchr(word, '.', (size_t)(equals - word)))
+	if (!equals || word[0] == '.' || !memchr(word, '.', (size_t)(equals - word)))
 		return ct_usage(err, "not SECTION.KEY=VALUE, such as suite.replicates=4");
 	if (!is_text(word, strlen(word)))
 		return ct_usage(err, "not text: UTF-8 without control characters");

@@ -93,27 +93,18 @@ static bool check_pair(const struct ct_config *config, const struct ct_placement
 		       size_t victim, size_t aggressor, struct ct_error *err)
 {
 	const struct ct_tenant *tenants = config->tenants;
-	hwloc_bitmap_t a = hwloc_bitmap_alloc(), b = hwloc_bitmap_alloc();
-	char *both = NULL;
-	bool good = true;
+	const bool shared[2] = {tenants[victim].shared, tenants[aggressor].shared};
+	struct ct_place a = {0}, b = {0};
+	const struct ct_named_place places[2] = {{tenants[victim].name, &a},
+						 {tenants[aggressor].name, &b}};
+	bool good = ct_place_init(&a, err) && ct_place_init(&b, err) &&
+		    ct_place_parse_cpus(&a, placements[victim].cpus, err) &&
+		    ct_place_parse_cpus(&b, placements[aggressor].cpus, err) &&
+		    ct_places_overlap_check(places, shared, 2, err);
 
-	if (!a || !b || hwloc_bitmap_list_sscanf(a, placements[victim].cpus) != 0 ||
-	    hwloc_bitmap_list_sscanf(b, placements[aggressor].cpus) != 0) {
-		good = ct_broken(err, "memory for CPU sets");
-	} else if (hwloc_bitmap_intersects(a, b)) {
-		hwloc_bitmap_and(a, a, b);
-		if (hwloc_bitmap_list_asprintf(&both, a) < 0)
-			both = NULL;
-		good = ct_usage(err,
-				"config '%s': tenants '%s' and '%s' overlap on CPU %s; give them "
-				"different CPUs, or say 'shared = yes' in one of them",
-				config->name, tenants[victim].name, tenants[aggressor].name,
-				both ? both : "?");
-	}
-	free(both);
-	hwloc_bitmap_free(a);
-	hwloc_bitmap_free(b);
-	return good;
+	ct_place_free(&a);
+	ct_place_free(&b);
+	return good || ct_error_in(err, "config '%s'", config->name);
 }
 
 /* A victim and an aggressor on the same CPU measure the scheduler: only when it is asked for. */
@@ -126,8 +117,7 @@ static bool check_overlap(const struct ct_ground *ground, size_t c, const bool *
 
 	for (size_t v = 0; v < n; v++) {
 		for (size_t a = 0; a < n; a++) {
-			if (!by_victim[v] || !by_aggressor[a] || config->tenants[v].shared ||
-			    config->tenants[a].shared ||
+			if (!by_victim[v] || !by_aggressor[a] ||
 			    strcmp(placements[v].boot_id, placements[a].boot_id) != 0)
 				continue;
 			if (!check_pair(config, placements, v, a, err))
@@ -198,21 +188,46 @@ static bool probe_machine(struct ct_ground *ground, struct ct_error *err)
 	return ground->probe != NULL;
 }
 
+/* What lies between two tenants: one of them behind it is enough. All else is about the victims. */
+static bool is_boundary(const char *expect)
+{
+	return strcmp(expect, "cgroup") == 0 || strcmp(expect, "netns") == 0 ||
+	       strcmp(expect, "container") == 0;
+}
+
+static bool check_boundary(const struct ct_ground *ground, const struct ct_config *config,
+			   struct ct_error *err)
+{
+	for (size_t t = 0; t < ground->job->n_tenants; t++) {
+		*err = (struct ct_error){0};
+		if (ct_probe_expect(ground->probe, config->expect, config->tenants[t].via, err))
+			return true;
+	}
+	return false;
+}
+
+static bool check_victims(const struct ct_ground *ground, const struct ct_config *config,
+			  struct ct_error *err)
+{
+	for (size_t v = 0; v < ground->job->n_victims; v++) {
+		const struct ct_tenant *tenant = &config->tenants[ground->job->victims[v].tenant];
+
+		if (!ct_probe_expect(ground->probe, config->expect, tenant->via, err))
+			return false;
+	}
+	return true;
+}
+
 static bool check_expectations(const struct ct_ground *ground, struct ct_error *err)
 {
-	const struct ct_job *job = ground->job;
+	for (size_t c = 0; c < ground->job->n_configs; c++) {
+		const struct ct_config *config = &ground->job->configs[c];
+		bool good = !config->expect[0] ||
+			    (is_boundary(config->expect) ? check_boundary(ground, config, err)
+							 : check_victims(ground, config, err));
 
-	for (size_t c = 0; c < job->n_configs; c++) {
-		const struct ct_config *config = &job->configs[c];
-
-		if (!config->expect[0])
-			continue;
-		for (size_t v = 0; v < job->n_victims; v++) {
-			const struct ct_tenant *tenant = &config->tenants[job->victims[v].tenant];
-
-			if (!ct_probe_expect(ground->probe, config->expect, tenant->via, err))
-				return ct_error_in(err, "config '%s'", config->name);
-		}
+		if (!good)
+			return ct_error_in(err, "config '%s'", config->name);
 	}
 	return true;
 }

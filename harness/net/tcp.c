@@ -126,13 +126,17 @@ static const char *why_refused_v6(const struct in6_addr *address)
 
 static bool check_is_one_host(const struct address *address, const char *text, struct ct_error *err)
 {
-	const char *why = NULL;
+	struct sockaddr_in6 v6 = {0};
+	struct sockaddr_in v4 = {0};
+	const char *why;
 
-	if (address->storage.ss_family == AF_INET)
-		why = why_refused_v4(
-			((const struct sockaddr_in *)&address->storage)->sin_addr.s_addr);
-	else
-		why = why_refused_v6(&((const struct sockaddr_in6 *)&address->storage)->sin6_addr);
+	if (address->storage.ss_family == AF_INET) {
+		memcpy(&v4, &address->storage, sizeof v4);
+		why = why_refused_v4(v4.sin_addr.s_addr);
+	} else {
+		memcpy(&v6, &address->storage, sizeof v6);
+		why = why_refused_v6(&v6.sin6_addr);
+	}
 	if (!why)
 		return true;
 	return ct_usage(err, "%s is %s: give the address of one host", text, why);

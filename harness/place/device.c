@@ -91,7 +91,7 @@ static size_t pci_gpus(hwloc_topology_t hwloc, hwloc_obj_t gpus[MAX_GPUS])
 				gpus[n++] = device;
 		}
 		if (n > 0) {
-			qsort(gpus, n, sizeof gpus[0], compare_address);
+			qsort(gpus, n, sizeof(hwloc_obj_t), compare_address);
 			return n;
 		}
 	}

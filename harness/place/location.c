@@ -156,19 +156,19 @@ static void cover(const struct ct_topology *topology, hwloc_obj_type_t type,
 static void take_beside(const struct ct_topology *topology, const struct ct_object_word *word,
 			hwloc_const_bitmap_t own, hwloc_bitmap_t out)
 {
-	hwloc_bitmap_t cores;
+	hwloc_bitmap_t siblings;
 	hwloc_obj_type_t core;
 
 	hwloc_bitmap_andnot(out, out, own);
 	/* The other hardware thread of a core shares far more than the cache that was asked for. */
 	if (word->type == HWLOC_OBJ_CORE)
 		return;
-	cores = hwloc_bitmap_alloc();
-	if (cores && ct_object_type(topology, ct_object_word_find("core"), &core)) {
-		cover(topology, core, own, cores);
-		hwloc_bitmap_andnot(out, out, cores);
+	siblings = hwloc_bitmap_alloc();
+	if (siblings && ct_object_type(topology, ct_object_word_find("core"), &core)) {
+		cover(topology, core, own, siblings);
+		hwloc_bitmap_andnot(out, out, siblings);
 	}
-	hwloc_bitmap_free(cores);
+	hwloc_bitmap_free(siblings);
 }
 
 static bool resolve_relative(const struct resolver *r, const struct ct_object_word *word, bool same,

@@ -71,14 +71,14 @@ out:
 	return out;
 }
 
-static bool init(struct ct_topology **topology, bool devices, struct ct_error *err)
+static struct ct_topology *create(bool devices, struct ct_error *err)
 {
 	struct ct_topology *made = calloc(1, sizeof *made);
 
-	*topology = NULL;
 	if (!made || hwloc_topology_init(&made->hwloc) != 0) {
 		free(made);
-		return ct_broken(err, "no memory for the topology");
+		ct_broken(err, "no memory for the topology");
+		return NULL;
 	}
 	made->has_devices = devices;
 	if (devices) {
@@ -91,22 +91,24 @@ static bool init(struct ct_topology **topology, bool devices, struct ct_error *e
 		hwloc_topology_set_components(made->hwloc, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST,
 					      "pci");
 	}
-	*topology = made;
-	return true;
+	return made;
 }
 
 bool ct_topology_load(struct ct_topology **topology, bool with_devices, struct ct_error *err)
 {
-	if (!init(topology, with_devices, err))
+	struct ct_topology *made = create(with_devices, err);
+
+	*topology = NULL;
+	if (!made)
 		return false;
-	if (hwloc_topology_load((*topology)->hwloc) != 0) {
+	if (hwloc_topology_load(made->hwloc) != 0) {
 		ct_broken_errno(err, "reading this machine's topology (is /sys mounted?)");
-		ct_topology_free(*topology);
-		*topology = NULL;
+		ct_topology_free(made);
 		return false;
 	}
 	/* HWLOC_XMLFILE and its like make hwloc describe another machine. */
-	(*topology)->live = hwloc_topology_is_thissystem((*topology)->hwloc) == 1;
+	made->live = hwloc_topology_is_thissystem(made->hwloc) == 1;
+	*topology = made;
 	return true;
 }
 
@@ -128,18 +130,21 @@ static bool set_source(hwloc_topology_t hwloc, const char *source, struct ct_err
 
 bool ct_topology_load_from(struct ct_topology **topology, const char *source, struct ct_error *err)
 {
-	if (!init(topology, true, err))
+	struct ct_topology *made = create(true, err);
+
+	*topology = NULL;
+	if (!made)
 		return false;
-	if (!set_source((*topology)->hwloc, source, err))
+	if (!set_source(made->hwloc, source, err))
 		goto fail;
-	if (hwloc_topology_load((*topology)->hwloc) != 0) {
+	if (hwloc_topology_load(made->hwloc) != 0) {
 		ct_usage(err, "topology %s: hwloc can't load it", source);
 		goto fail;
 	}
+	*topology = made;
 	return true;
 fail:
-	ct_topology_free(*topology);
-	*topology = NULL;
+	ct_topology_free(made);
 	return false;
 }
 

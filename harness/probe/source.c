@@ -125,7 +125,7 @@ bool ct_source_text(const struct ct_probe_source *source, char *out, size_t size
 char *ct_source_file(const struct ct_probe_source *source, const char *path, ...)
 {
 	char full[CT_SOURCE_PATH];
-	char *text, *exact;
+	char *text;
 	va_list args;
 	bool good;
 
@@ -137,8 +137,7 @@ char *ct_source_file(const struct ct_probe_source *source, const char *path, ...
 		free(text);
 		return NULL;
 	}
-	exact = realloc(text, strlen(text) + 1);
-	return exact ? exact : text;
+	return text;
 }
 
 size_t ct_source_bytes(const struct ct_probe_source *source, void *out, size_t size,
@@ -223,53 +222,42 @@ bool ct_source_link(const struct ct_probe_source *source, char *out, size_t size
 	return out[0] != '\0';
 }
 
-static int compare_names(const void *a, const void *b)
+static int is_shown(const struct dirent *entry)
 {
-	return strverscmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void collect_names(DIR *folder, struct ct_names *list)
-{
-	struct dirent *entry;
-
-	while (list->n < CT_SOURCE_NAMES && (entry = readdir(folder)) != NULL) {
-		size_t length = strlen(entry->d_name);
-		char *name;
-
-		if (entry->d_name[0] == '.')
-			continue;
-		name = strdup(entry->d_name);
-		if (!name)
-			break;
-		clean(name, length);
-		list->names[list->n++] = name;
-	}
-	qsort(list->names, list->n, sizeof list->names[0], compare_names);
+	return entry->d_name[0] != '.';
 }
 
 struct ct_names ct_source_list(const struct ct_probe_source *source, const char *path, ...)
 {
 	struct ct_names list = {0};
 	char full[CT_SOURCE_PATH];
-	DIR *folder = NULL;
+	struct dirent **entries;
 	va_list args;
 	bool good;
-	int fd;
+	int fd, n;
 
 	va_start(args, path);
 	good = make_path(full, path, args);
 	va_end(args);
 	fd = good ? open_in(source, full, O_RDONLY | O_DIRECTORY) : -1;
-	if (fd >= 0)
-		folder = fdopendir(fd);
-	if (fd >= 0 && !folder)
-		close(fd);
-	if (!folder)
+	if (fd < 0)
 		return list;
-	list.names = calloc(CT_SOURCE_NAMES, sizeof list.names[0]);
-	if (list.names)
-		collect_names(folder, &list);
-	closedir(folder);
+	n = scandirat(fd, ".", &entries, is_shown, versionsort);
+	close(fd);
+	if (n < 0)
+		return list;
+	list.names = calloc((size_t)n + 1, sizeof(char *));
+	for (int i = 0; i < n; i++) {
+		char *name =
+			list.names && list.n < CT_SOURCE_NAMES ? strdup(entries[i]->d_name) : NULL;
+
+		if (name) {
+			clean(name, strlen(name));
+			list.names[list.n++] = name;
+		}
+		free(entries[i]);
+	}
+	free(entries);
 	return list;
 }
 

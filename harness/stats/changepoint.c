@@ -199,7 +199,7 @@ static bool pelt(const double *sums, size_t n, size_t min_segment, double penalt
 
 static double median_of(const double *x, size_t n)
 {
-	double *sorted = malloc(n * sizeof *sorted), median;
+	double *sorted = malloc((n + 1) * sizeof *sorted), median;
 
 	if (!sorted)
 		return NAN;

@@ -10,8 +10,9 @@
 #include "harness/tenant/worker.h"
 
 enum {
-	RAMP_ROW_NS = 20000000,    /* rows while waiting for the load to be there */
-	RAMP_LIMIT_NS = 1500000000 /* after this the controller is told how far it got */
+	RAMP_ROW_NS = 20000000, /* rows while waiting for the load to be there */
+	RAMP_LIMIT_NS =
+		250000000 /* a load that is not there by then is limited by contention, or absent */
 };
 
 struct aggressor_role {

@@ -33,7 +33,8 @@ static void *serving_thread(void *argument)
 {
 	struct peer_role *role = argument;
 
-	if (!ct_bind_thread(role->env.place, ct_place_cpu_count(role->env.place) - 1, &role->error) ||
+	if (!ct_bind_thread(role->env.place, ct_place_cpu_count(role->env.place) - 1,
+			    &role->error) ||
 	    !role->ops->serve(role->state, &role->error))
 		atomic_store(&role->failed, true);
 	return NULL;

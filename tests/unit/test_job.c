@@ -301,7 +301,7 @@ static void a_wrong_set_is_refused_by_its_word(void **state)
 	SET_REFUSED("replicates=2", "suite.replicates=4");
 	SET_REFUSED("suite.replicates", "suite.replicates=4");
 	SET_REFUSED("suite.=2", "suite.replicates=4");
-	SET_REFUSED(".replicates=2", "SECTION.KEY=VALUE");
+	SET_REFUSED(".replicates=2", "suite.replicates=4");
 	SET_REFUSED("suite.replicates=1", "replicates = 1", "2 to 10000");
 	SET_REFUSED("suite.replicatse=4", "'replicatse'", "did you mean 'replicates'");
 	SET_REFUSED("siute.replicates=4", "did you mean 'suite'");
@@ -310,7 +310,8 @@ static void a_wrong_set_is_refused_by_its_word(void **state)
 	SET_REFUSED("tenant.victim.cpu=core:1", "'cpu'", "did you mean 'cpus'");
 	SET_REFUSED("tenant.nobody.cpus=core:1", "[tenant nobody]", "TYPE.NAME.KEY");
 	SET_REFUSED("config.local.expect=vm", "[config local]");
-	SET_REFUSED("suite.name=a\nb", "control characters");
+	refused(LEAST, "suite.name=a\nb",
+		(const char *const[]){"--set suite.name=a b: ", "control characters", NULL});
 	SET_REFUSED("suite.name=\xff", "UTF-8");
 	refused(LEAST "[victim null]\n[aggressor null]\n", "null.raw=1",
 		(const char *const[]){"--set null.raw=1", "several sections", NULL});

@@ -216,7 +216,7 @@ static void pelt_finds_the_optimum(void **state)
 static void changes_are_not_invented(void **state)
 {
 	const double r[] = {0, 0.5, 0.9};
-	int n = campaigns(120);
+	int n = campaigns(80);
 	struct ct_rng rng;
 
 	(void)state;

@@ -68,7 +68,7 @@ static void samples_walk_the_ring_on_and_on(void **state)
 static void no_step_of_the_ring_is_common(void **state)
 {
 	enum { NODES = 4096 };
-	unsigned *seen = calloc(2 * NODES, sizeof *seen), most = 0;
+	unsigned *seen = calloc((size_t)2 * NODES, sizeof *seen), most = 0;
 	struct bench bench;
 	void **p;
 
