@@ -118,8 +118,10 @@ static bool read_dose(const char *word, double *dose, struct ct_error *err)
 	if (length == 0 || length + 2 > sizeof text)
 		return ct_usage(err, "intensity '%s': a list such as 25,50,100", word);
 	snprintf(text, sizeof text, "%s%s", word, word[length - 1] == '%' ? "" : "%");
-	if (!ct_parse_percent(text, dose, err))
-		return ct_error_in(err, "intensity");
+	if (!ct_parse_percent(text, dose, err)) {
+		ct_error_in(err, "intensity");
+		return false;
+	}
 	if (*dose >= 0.1 && *dose <= 100)
 		return true;
 	return ct_usage(err, "intensity %s: allowed: 0.1%% to 100%%", word);
@@ -135,7 +137,7 @@ static bool read_doses(const char *list, struct ct_aggressor_entry *aggressor, s
 	strcpy(copy, list);
 	aggressor->n_intensities = 0;
 	for (word = strtok_r(copy, ", \t", &save); word; word = strtok_r(NULL, ", \t", &save)) {
-		double dose;
+		double dose = 0;
 
 		if (!read_dose(word, &dose, err))
 			return false;

@@ -68,7 +68,7 @@ static void measure_cost(struct ct_clock *clock)
 {
 	_Static_assert(COST_ROUNDS % 2 == 1, "the median is a sample");
 	uint64_t pairs[COST_ROUNDS];
-	uint64_t step = UINT64_MAX;
+	uint64_t step = UINT64_MAX, median;
 
 	for (int i = 0; i < COST_ROUNDS; i++) {
 		uint64_t begin = ct_ticks(clock);
@@ -79,7 +79,8 @@ static void measure_cost(struct ct_clock *clock)
 			step = pairs[i];
 	}
 	qsort(pairs, COST_ROUNDS, sizeof pairs[0], compare_u64);
-	clock->cost_ns = (double)pairs[COST_ROUNDS / 2] * 1e9 / clock->ticks_per_s;
+	median = pairs[COST_ROUNDS / 2];
+	clock->cost_ns = (double)median * 1e9 / clock->ticks_per_s;
 	/* A counter steps by one tick; what can be told apart is the greatest common step seen. */
 	for (int i = 1; i < COST_ROUNDS; i++) {
 		uint64_t gap = pairs[i] - pairs[i - 1];

@@ -64,6 +64,7 @@ void ct_recorder_begin(struct ct_recorder *recorder, const struct ct_clock *cloc
 	recorder->epoch_end = begin_tick + recorder->epoch_ticks;
 	recorder->slow_floor = 0;
 	recorder->slot = &recorder->slots[0];
+	recorder->n_pending = 0;
 	recorder->slot->begin_tick = begin_tick;
 }
 
@@ -74,7 +75,7 @@ static bool next_slot_is_free(struct ct_recorder *recorder, unsigned closed)
 	return closed + 1 - taken < CT_RECORDER_SLOTS;
 }
 
-void ct_recorder_roll(struct ct_recorder *recorder, uint64_t tick)
+static void roll(struct ct_recorder *recorder, uint64_t tick)
 {
 	unsigned closed = atomic_load_explicit(&recorder->closed, memory_order_relaxed);
 	uint64_t past = tick - recorder->epoch_end;
@@ -88,44 +89,6 @@ void ct_recorder_roll(struct ct_recorder *recorder, uint64_t tick)
 	recorder->slot->begin_tick = tick;
 	recorder->slow_floor = 0;
 	atomic_store_explicit(&recorder->closed, closed + 1, memory_order_release);
-}
-
-void ct_recorder_end(struct ct_recorder *recorder, uint64_t end_tick)
-{
-	unsigned closed = atomic_load_explicit(&recorder->closed, memory_order_relaxed);
-
-	recorder->slot->end_tick = end_tick;
-	atomic_store_explicit(&recorder->closed, closed + 1, memory_order_release);
-}
-
-struct ct_epoch_slot *ct_recorder_take(struct ct_recorder *recorder)
-{
-	unsigned taken = atomic_load_explicit(&recorder->taken, memory_order_relaxed);
-
-	if (atomic_load_explicit(&recorder->closed, memory_order_acquire) == taken)
-		return NULL;
-	return &recorder->slots[taken % CT_RECORDER_SLOTS];
-}
-
-void ct_recorder_give_back(struct ct_recorder *recorder, struct ct_epoch_slot *slot)
-{
-	slot_reset(slot);
-	atomic_fetch_add_explicit(&recorder->taken, 1, memory_order_release);
-}
-
-double ct_epoch_quantile(const struct ct_epoch_slot *slot, double q)
-{
-	uint64_t rank, seen = 0;
-
-	if (slot->count == 0)
-		return NAN;
-	rank = ct_quantile_rank(slot->count, q);
-	for (uint32_t i = ct_hist_index(slot->min_ps); i <= ct_hist_index(slot->max_ps); i++) {
-		seen += slot->counts[i];
-		if (seen >= rank)
-			return ct_hist_mid(i);
-	}
-	return (double)slot->max_ps;
 }
 
 static void sift_down(struct ct_sample *heap, uint32_t n)
@@ -164,7 +127,7 @@ static uint64_t floor_above(uint64_t ps)
 }
 
 /* Every sample that sets a new maximum comes here too, because the floor never exceeds it. */
-void ct_record_slow(struct ct_recorder *recorder, uint64_t tick, uint64_t ps)
+static void record_slow(struct ct_recorder *recorder, uint64_t tick, uint64_t ps)
 {
 	struct ct_epoch_slot *slot = recorder->slot;
 
@@ -181,4 +144,85 @@ void ct_record_slow(struct ct_recorder *recorder, uint64_t tick, uint64_t ps)
 	}
 	if (slot->slow_count == CT_SLOWEST)
 		recorder->slow_floor = floor_above(slot->slowest[0].ps);
+}
+
+static void keep_raw(struct ct_recorder *recorder, struct ct_epoch_slot *slot, uint64_t tick,
+		     uint64_t ps)
+{
+	if (slot->raw_count < recorder->raw_capacity)
+		slot->raw[slot->raw_count++] = (struct ct_sample){tick, ps};
+	else
+		slot->raw_dropped++;
+}
+
+static void put_pending(struct ct_recorder *recorder)
+{
+	struct ct_epoch_slot *slot = recorder->slot;
+	const uint32_t n = recorder->n_pending;
+	const uint64_t mult = recorder->mult;
+	uint64_t sum = 0, min = slot->min_ps;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct ct_pending *pending = &recorder->pending[i];
+		uint64_t ps = ct_scale(pending->ticks, mult);
+
+		slot->counts[ct_hist_index(ps)]++;
+		sum += ps;
+		if (ps < min)
+			min = ps;
+		if (__builtin_expect(ps >= recorder->slow_floor, 0))
+			record_slow(recorder, pending->tick, ps);
+		if (__builtin_expect(slot->raw != NULL, 0))
+			keep_raw(recorder, slot, pending->tick, ps);
+	}
+	slot->count += n;
+	slot->sum_ps += sum;
+	slot->min_ps = min;
+	recorder->n_pending = 0;
+}
+
+void ct_recorder_flush(struct ct_recorder *recorder, uint64_t tick)
+{
+	put_pending(recorder);
+	if (tick >= recorder->epoch_end)
+		roll(recorder, tick);
+}
+
+void ct_recorder_end(struct ct_recorder *recorder, uint64_t end_tick)
+{
+	unsigned closed = atomic_load_explicit(&recorder->closed, memory_order_relaxed);
+
+	put_pending(recorder);
+	recorder->slot->end_tick = end_tick;
+	atomic_store_explicit(&recorder->closed, closed + 1, memory_order_release);
+}
+
+struct ct_epoch_slot *ct_recorder_take(struct ct_recorder *recorder)
+{
+	unsigned taken = atomic_load_explicit(&recorder->taken, memory_order_relaxed);
+
+	if (atomic_load_explicit(&recorder->closed, memory_order_acquire) == taken)
+		return NULL;
+	return &recorder->slots[taken % CT_RECORDER_SLOTS];
+}
+
+void ct_recorder_give_back(struct ct_recorder *recorder, struct ct_epoch_slot *slot)
+{
+	slot_reset(slot);
+	atomic_fetch_add_explicit(&recorder->taken, 1, memory_order_release);
+}
+
+double ct_epoch_quantile(const struct ct_epoch_slot *slot, double q)
+{
+	uint64_t rank, seen = 0;
+
+	if (slot->count == 0)
+		return NAN;
+	rank = ct_quantile_rank(slot->count, q);
+	for (uint32_t i = ct_hist_index(slot->min_ps); i <= ct_hist_index(slot->max_ps); i++) {
+		seen += slot->counts[i];
+		if (seen >= rank)
+			return ct_hist_mid(i);
+	}
+	return (double)slot->max_ps;
 }

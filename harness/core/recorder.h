@@ -19,7 +19,7 @@
 #include "harness/core/error.h"
 #include "harness/core/hist.h"
 
-enum { CT_SLOWEST = 32, CT_RECORDER_SLOTS = 8 };
+enum { CT_SLOWEST = 32, CT_RECORDER_SLOTS = 8, CT_PENDING = 128 };
 
 /* `tick` is the counter when the sample ended. */
 struct ct_sample {
@@ -39,8 +39,15 @@ struct ct_epoch_slot {
 	uint64_t raw_count, raw_dropped;
 };
 
+/* A sample as the clock gave it: the counter at its end and its length, both in ticks. */
+struct ct_pending {
+	uint64_t tick, ticks;
+};
+
 struct ct_recorder {
 	/* Written by the measuring thread alone while a phase runs. */
+	struct ct_pending pending[CT_PENDING];
+	uint32_t n_pending;
 	struct ct_epoch_slot *slot;
 	uint64_t mult;       /* ct_scale multiplier: ps per tick over operations per sample */
 	uint64_t epoch_end;  /* tick */
@@ -74,32 +81,25 @@ void ct_recorder_give_back(struct ct_recorder *recorder, struct ct_epoch_slot *s
 /* q-quantile of one epoch in ps (definition of ct_hist_quantile); NaN when empty. */
 double ct_epoch_quantile(const struct ct_epoch_slot *slot, double q);
 
-/* Slow paths of ct_record, out of line to keep the loop small. */
-void ct_record_slow(struct ct_recorder *recorder, uint64_t tick, uint64_t ps);
-void ct_recorder_roll(struct ct_recorder *recorder, uint64_t tick);
+/* Puts the pending samples into the open epoch, and closes it when `tick` is past its end. */
+void ct_recorder_flush(struct ct_recorder *recorder, uint64_t tick);
 
-/* Records one sample that ended at `tick` and took `ticks`. No branch is taken in the usual case.
+/*
+ * Records one sample that ended at `tick` and took `ticks`.
+ *
+ * It is only noted here, and put into the histogram with 127 others. The clock reads around a
+ * sample wait for everything before them, so work done between two samples costs its whole latency:
+ * scaling, bucket search and increment one after the other take about 10 ns. Done in a batch they
+ * overlap.
  */
 static inline void ct_record(struct ct_recorder *recorder, uint64_t tick, uint64_t ticks)
 {
-	struct ct_epoch_slot *slot = recorder->slot;
-	uint64_t ps = ct_scale(ticks, recorder->mult);
+	uint32_t n = recorder->n_pending;
 
-	slot->counts[ct_hist_index(ps)]++;
-	slot->count++;
-	slot->sum_ps += ps;
-	if (ps < slot->min_ps)
-		slot->min_ps = ps;
-	if (__builtin_expect(ps >= recorder->slow_floor, 0))
-		ct_record_slow(recorder, tick, ps);
-	if (__builtin_expect(slot->raw != NULL, 0)) {
-		if (slot->raw_count < recorder->raw_capacity)
-			slot->raw[slot->raw_count++] = (struct ct_sample){tick, ps};
-		else
-			slot->raw_dropped++;
-	}
-	if (__builtin_expect(tick >= recorder->epoch_end, 0))
-		ct_recorder_roll(recorder, tick);
+	recorder->pending[n] = (struct ct_pending){tick, ticks};
+	recorder->n_pending = n + 1;
+	if (__builtin_expect(n + 1 == CT_PENDING || tick >= recorder->epoch_end, 0))
+		ct_recorder_flush(recorder, tick);
 }
 
 #endif

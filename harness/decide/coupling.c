@@ -28,7 +28,7 @@ struct work {
 	double *baseline, *other;
 };
 
-uint64_t ct_quantile_needs(double q)
+uint64_t ct_samples_needed(double q)
 {
 	/* 1/(1 - 0.99) is a little above 100 in binary. */
 	return (uint64_t)ceil(1 / (1 - q) - 1e-6);
@@ -36,7 +36,7 @@ uint64_t ct_quantile_needs(double q)
 
 bool ct_quantile_carried(uint64_t samples, double q)
 {
-	return samples >= ct_quantile_needs(q);
+	return samples >= ct_samples_needed(q);
 }
 
 int ct_effect_clear(const struct ct_effect *effect)
@@ -231,7 +231,7 @@ static void estimate(struct work *work, const struct ct_cell_coupling *cell, siz
 {
 	const double q = ct_coupling_q[k];
 
-	*effect = (struct ct_effect){.needed = ct_quantile_needs(q),
+	*effect = (struct ct_effect){.needed = ct_samples_needed(q),
 				     .baseline_ns = NAN,
 				     .treatment_ns = NAN,
 				     .slowdown = CT_INTERVAL_NONE,

@@ -69,7 +69,7 @@ int ct_effect_clear(const struct ct_effect *effect);
 
 /* Whether `samples` carry the q-quantile. */
 bool ct_quantile_carried(uint64_t samples, double q);
-uint64_t ct_quantile_needs(double q);
+uint64_t ct_samples_needed(double q);
 
 /* The cell with the largest slowdown of quantile `k` that is clear of 1; n_cells when none is. */
 size_t ct_coupling_worst(const struct ct_coupling *coupling, size_t k);

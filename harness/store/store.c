@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "harness/core/frame.h"
+#include "harness/store/guard.h"
 #include "harness/store/h5write.h"
 #include "harness/store/header.h"
 #include "harness/store/journal.h"
@@ -501,12 +502,27 @@ static bool publish(const struct ct_store *store, struct ct_error *err)
 	return rc == 0 || ct_broken_errno(err, "%s: giving it its name", store->path);
 }
 
+struct build {
+	const struct ct_store *store;
+	bool complete;
+};
+
+static bool build(void *context, struct ct_error *err)
+{
+	const struct build *asked = context;
+	const struct ct_store *store = asked->store;
+
+	return ct_h5_build(store->temporary_path, store->fd, store->journal_path, asked->complete,
+			   err);
+}
+
 bool ct_store_finish(struct ct_store *store, bool complete, struct ct_error *err)
 {
-	bool ok =
-		sync_journal(store, err) &&
-		ct_h5_build(store->temporary_path, store->fd, store->journal_path, complete, err) &&
-		sync_file(store->temporary_path, err) && publish(store, err);
+	struct build asked = {.store = store, .complete = complete};
+	/* Guarded: when a write fails, HDF5 keeps a file open that crashes its own exit handler. */
+	bool ok = sync_journal(store, err) &&
+		  ct_guarded(build, &asked, store->temporary_path, err) &&
+		  sync_file(store->temporary_path, err) && publish(store, err);
 
 	if (ok) {
 		if (complete)

@@ -114,9 +114,9 @@ static void quantiles_that_the_data_cannot_carry_are_not_given(void **state)
 	assert_int_equal(coupling.cells[0].effects[1].carry, CT_CARRY_OK);
 	ct_coupling_free(&coupling);
 	ct_results_close(results);
-	assert_int_equal(ct_quantile_needs(0.5), 2);
-	assert_int_equal(ct_quantile_needs(0.99), 100);
-	assert_int_equal(ct_quantile_needs(0.9999), 10000);
+	assert_int_equal(ct_samples_needed(0.5), 2);
+	assert_int_equal(ct_samples_needed(0.99), 100);
+	assert_int_equal(ct_samples_needed(0.9999), 10000);
 }
 
 static void one_block_has_a_ratio_but_no_interval(void **state)

@@ -215,8 +215,8 @@ static void null_takes_the_planted_delay(void **state)
 	open_bench(&bench, &ct_bench_null, OPTIONS("delay=100us"));
 	ns = median_sample(&bench);
 	close_bench(&bench);
-	/* Two independent clocks: 1 % is the harness's own bound, on the median. */
-	assert_true(ns > 99000 && ns < 105000);
+	/* Two independent clocks; on top come one read of the raw clock and the call. */
+	assert_true(ns > 99000 && ns < 101500);
 }
 
 static void null_without_delay_costs_next_to_nothing(void **state)
