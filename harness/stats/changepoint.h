@@ -10,9 +10,9 @@
  * same lag-1 autocorrelation (AR(1), normal, as the scores are). That autocorrelation is the median
  * over eighths of the series, which a few changes of level do not move. On a steady series,
  * independent or AR(1), a change is reported in at most about a share alpha of the series as long
- * as it is worth 20 independent values (series.h); the tests hold it to that. With half as many the
- * share may be twice alpha. Slower wandering than AR(1) explains is reported as changes, which it
- * is.
+ * as it is worth 40 independent values (series.h); the tests hold it to that. With a quarter as
+ * many the share may be twice alpha. Slower wandering than AR(1) explains is reported as changes,
+ * which it is.
  */
 #ifndef COTENANT_STATS_CHANGEPOINT_H
 #define COTENANT_STATS_CHANGEPOINT_H
