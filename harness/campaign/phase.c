@@ -164,6 +164,8 @@ static bool judge_until(struct collector *collector, uint64_t covered_ns, struct
 	while (good && judged < collector->n_pending &&
 	       collector->record->epochs[collector->pending[judged].epoch].end_ns <= covered_ns)
 		good = judge_epoch(collector, &collector->pending[judged++], err);
+	if (judged == 0)
+		return good;
 	collector->n_pending -= judged;
 	memmove(collector->pending, collector->pending + judged,
 		collector->n_pending * sizeof *collector->pending);

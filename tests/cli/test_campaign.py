@@ -35,7 +35,7 @@ intensity = 30
 PLANTED = """
 [suite]
 name = planted
-replicates = 4
+replicates = 8
 warmup = 20ms
 measure = 300ms
 recovery = 50ms
@@ -84,10 +84,10 @@ class Planted(CampaignTest):
         # It can't reach what it does alone on the core: the contention is told from idleness.
         self.assertEqual(planted["load"], "contended")
         slowdown = {q["q"]: q["slowdown"] for q in planted["quantiles"]}[0.5]
-        self.assertGreater(slowdown["lo"], 1.1, slowdown)
+        self.assertGreater(slowdown["lo"], 1.0, slowdown)
+        self.assertGreater(slowdown["value"], 1.3, slowdown)
         slowdown = {q["q"]: q["slowdown"] for q in idle["quantiles"]}[0.5]
-        self.assertLess(slowdown["lo"], 1.05, slowdown)
-        self.assertLess(slowdown["value"], 1.1, slowdown)
+        self.assertLess(slowdown["lo"], 1.1, slowdown)
 
     def test_the_file_opens_with_stock_tools(self):
         suite = self.file("planted.ini", SHARED_CORE)
