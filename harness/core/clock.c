@@ -72,7 +72,7 @@ static void measure_cost(struct ct_clock *clock)
 
 	for (int i = 0; i < COST_ROUNDS; i++) {
 		uint64_t begin = ct_ticks(clock);
-		uint64_t end = ct_ticks(clock);
+		uint64_t end = ct_ticks_end(clock);
 
 		pairs[i] = end - begin;
 		if (pairs[i] > 0 && pairs[i] < step)

@@ -77,6 +77,22 @@ static inline uint64_t ct_ticks(const struct ct_clock *clock)
 	return ct_raw_ns();
 }
 
+/*
+ * The stamp that ends a sample: nothing before it is still running. What follows may begin while
+ * the counter is read, so recording hides in the read's own time; the next ct_ticks waits for it.
+ */
+static inline uint64_t ct_ticks_end(const struct ct_clock *clock)
+{
+#if defined(__x86_64__)
+	if (__builtin_expect(clock->source == CT_CLOCK_TSC, 1)) {
+		unsigned aux;
+
+		return __rdtscp(&aux);
+	}
+#endif
+	return ct_ticks(clock);
+}
+
 /* ticks -> picoseconds, with a multiplier that a caller may have scaled (see recorder.h). */
 static inline uint64_t ct_scale(uint64_t ticks, uint64_t mult)
 {

@@ -20,7 +20,7 @@ static bool closed_loop(struct ct_victim_runner *runner, uint64_t end_tick)
 		uint64_t begin = ct_ticks(clock);
 		bool good = operate(state);
 
-		now = ct_ticks(clock);
+		now = ct_ticks_end(clock);
 		if (!good)
 			return false;
 		ct_record(&runner->recorder, now, now - begin);
@@ -37,7 +37,7 @@ static bool self_timed_loop(struct ct_victim_runner *runner, uint64_t end_tick)
 	do {
 		if (!runner->ops->operate_timed(runner->victim_state, &ticks))
 			return false;
-		now = ct_ticks(clock);
+		now = ct_ticks_end(clock);
 		ct_record(&runner->recorder, now, ticks);
 	} while (now < end_tick && !atomic_load_explicit(&runner->stop, memory_order_relaxed));
 	return true;
@@ -74,7 +74,7 @@ static bool open_loop(struct ct_victim_runner *runner, uint64_t end_tick)
 		if (now >= end_tick && now < begin)
 			break;
 		good = runner->ops->operate(runner->victim_state);
-		now = ct_ticks(clock);
+		now = ct_ticks_end(clock);
 		if (!good)
 			return false;
 		ct_record(&runner->recorder, now, now - begin);

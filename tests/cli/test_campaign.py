@@ -81,8 +81,9 @@ class Planted(CampaignTest):
         self.run_ok("validate", result)
         cells = self.cells(result)
         planted, idle = cells["spin", "cpu"], cells["spin", "null"]
-        # It can't reach what it does alone on the core: the contention is told from idleness.
-        self.assertEqual(planted["load"], "contended")
+        # It can't reach what it does alone on the core ("contended"), unless the machine gave it
+        # less while that was measured ("held"); idle it never is.
+        self.assertIn(planted["load"], ("contended", "held"))
         slowdown = {q["q"]: q["slowdown"] for q in planted["quantiles"]}[0.5]
         self.assertGreater(slowdown["lo"], 1.0, slowdown)
         self.assertGreater(slowdown["value"], 1.3, slowdown)
