@@ -18,7 +18,7 @@ static bool summarise(const double *base, const double *treat, size_t n, struct 
 {
 	double first, shift = 0, squares = 0;
 
-	*out = (struct ct_paired){.n = n, .mean = NAN, .sd = NAN, .standard_error = NAN};
+	*out = (struct ct_paired){.n = n, .mean = NAN, .sd = NAN, .standard_error = NAN, .df = NAN};
 	if (n < 2)
 		return false;
 	/* Sums are of differences to the first value: equal ratios then give exactly zero spread.
@@ -40,6 +40,7 @@ static bool summarise(const double *base, const double *treat, size_t n, struct 
 	out->mean = first + shift;
 	out->sd = sqrt(squares / (double)(n - 1));
 	out->standard_error = out->sd / sqrt((double)n);
+	out->df = (double)(n - 1);
 	return true;
 }
 
@@ -60,8 +61,7 @@ bool ct_paired_interval(const struct ct_paired *paired, double confidence, struc
 	*out = CT_INTERVAL_NONE;
 	if (paired->n < 2 || isnan(paired->mean) || !(confidence > 0 && confidence < 1))
 		return false;
-	half = paired->standard_error *
-	       ct_t_quantile(0.5 + confidence / 2, (double)(paired->n - 1));
+	half = paired->standard_error * ct_t_quantile(0.5 + confidence / 2, paired->df);
 	out->value = exp(paired->mean);
 	out->lo = exp(paired->mean - half);
 	out->hi = exp(paired->mean + half);
@@ -87,7 +87,7 @@ double ct_paired_p_greater(const struct ct_paired *paired, double ratio)
 		return NAN;
 	if (paired->standard_error == 0)
 		return distance > 0 ? 0 : distance < 0 ? 1 : 0.5;
-	return ct_t_sf(distance / paired->standard_error, (double)(paired->n - 1));
+	return ct_t_sf(distance / paired->standard_error, paired->df);
 }
 
 double ct_paired_p_less(const struct ct_paired *paired, double ratio)
@@ -98,7 +98,7 @@ double ct_paired_p_less(const struct ct_paired *paired, double ratio)
 		return NAN;
 	if (paired->standard_error == 0)
 		return distance < 0 ? 0 : distance > 0 ? 1 : 0.5;
-	return ct_t_cdf(distance / paired->standard_error, (double)(paired->n - 1));
+	return ct_t_cdf(distance / paired->standard_error, paired->df);
 }
 
 double ct_paired_p_two_sided(const struct ct_paired *paired, double ratio)

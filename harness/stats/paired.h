@@ -25,6 +25,7 @@ struct ct_paired {
 	size_t n;
 	double mean, sd; /* of the log ratios; sd with n - 1 */
 	double standard_error;
+	double df; /* of the standard error: n - 1 */
 };
 
 /* base[n], treat[n]: one value per block, same unit. The unit of *out is a plain ratio. */
