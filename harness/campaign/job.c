@@ -6,10 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/campaign/document.h"
+#include "harness/core/document.h"
 #include "harness/campaign/job_reader.h"
-
-enum { MAX_FILE = 1 << 20 };
 
 static const char *const section_types[] = {"suite", "tenant", "victim", "aggressor", "config"};
 static const char *const expectations[] = {"baremetal", "vm",        "container", "cgroup",
@@ -79,7 +77,7 @@ static bool check_expectation(const char *value, struct ct_error *err)
 		if (strcmp(expectations[i], value) == 0)
 			return true;
 	}
-	return ct_job_unknown_name("expect", value, expectations, n, err);
+	return ct_unknown_name("expect", value, expectations, n, err);
 }
 
 static bool read_config(const struct ct_job *job, const struct ct_document *document,
@@ -108,7 +106,7 @@ static bool read_config(const struct ct_job *job, const struct ct_document *docu
 		} else if (strncmp(entry->key, "tenant.", 7) == 0) {
 			good = override_tenant(job, config, entry, err);
 		} else {
-			good = ct_job_unknown_name("config key", entry->key, keys, 2, err);
+			good = ct_unknown_name("config key", entry->key, keys, 2, err);
 		}
 		if (!good)
 			return ct_error_at_entry(document, entry, err);
@@ -129,7 +127,7 @@ static bool count_sections(const struct ct_document *document, struct ct_job *jo
 		while (type < 5 && strcmp(section_types[type], section->type) != 0)
 			type++;
 		if (type == 5) {
-			ct_job_unknown_name("section", section->type, section_types, 5, err);
+			ct_unknown_name("section", section->type, section_types, 5, err);
 			return ct_error_at_section(document, section, err);
 		}
 		if ((type == 0) != (section->name[0] == '\0')) {
@@ -236,38 +234,10 @@ bool ct_job_parse(struct ct_job *job, const char *path, const char *text, const 
 	return good;
 }
 
-static char *read_file(const char *path, struct ct_error *err)
-{
-	FILE *file = fopen(path, "re");
-	char *text = NULL;
-	size_t length;
-
-	if (!file) {
-		ct_broken_errno(err, "job file %s", path);
-		err->kind = CT_ERR_USAGE;
-		return NULL;
-	}
-	text = malloc(MAX_FILE + 1);
-	length = text ? fread(text, 1, MAX_FILE + 1, file) : 0;
-	if (!text || ferror(file)) {
-		ct_broken_errno(err, "job file %s", path);
-		err->kind = CT_ERR_USAGE;
-	} else if (length > MAX_FILE || memchr(text, '\0', length)) {
-		ct_usage(err, "%s is no job file: it is over 1 MiB or not text", path);
-	} else {
-		text[length] = '\0';
-		fclose(file);
-		return text;
-	}
-	free(text);
-	fclose(file);
-	return NULL;
-}
-
 bool ct_job_load(struct ct_job *job, const char *path, const char *const *sets, size_t n_sets,
 		 struct ct_error *err)
 {
-	char *text = read_file(path, err);
+	char *text = ct_document_text(path, "job file", err);
 	bool good;
 
 	*job = (struct ct_job){0};

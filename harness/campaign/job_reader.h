@@ -6,14 +6,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "harness/campaign/document.h"
+#include "harness/core/document.h"
 #include "harness/campaign/job.h"
 
 enum { CT_JOB_MAX_NAMES = 256 }; /* that a message chooses the nearest from */
 
-/* "WHAT 'WORD' is unknown (did you mean 'x'?); there are: x, y". Returns false. */
-bool ct_job_unknown_name(const char *what, const char *word, const char *const *names, size_t n,
-			 struct ct_error *err);
 /* Index of a tenant, or -1; and the refusal of one that is not there. */
 int ct_job_find_tenant(const struct ct_job *job, const char *name);
 const char *ct_job_list_tenants(const struct ct_job *job, char *out, size_t size);
@@ -24,10 +21,6 @@ size_t ct_job_add_names(const struct ct_param *table, const char **names, size_t
 /* Sets and marks as used what the table knows. */
 bool ct_job_take_params(const struct ct_document *document, struct ct_section *section,
 			const struct ct_param *table, void *options, struct ct_error *err);
-/* The first key that nobody has taken is refused; `names` are those that exist. */
-bool ct_job_refuse_leftovers(const struct ct_document *document, const struct ct_section *section,
-			     const char *const *names, size_t n, struct ct_error *err);
-
 /* One section each. On failure ct_job_free still frees what was made. */
 bool ct_job_read_suite(struct ct_job *job, const struct ct_document *document,
 		       struct ct_error *err);

@@ -80,8 +80,8 @@ bool ct_job_read_suite(struct ct_job *job, const struct ct_document *document, s
 		for (size_t i = 0; i < section->n_entries; i++)
 			has_recovery |= strcmp(section->entries[i].key, "recovery") == 0;
 		good = ct_job_take_params(document, section, suite_params, &suite, err) &&
-		       ct_job_refuse_leftovers(document, section, names,
-					       ct_job_add_names(suite_params, names, 0), err);
+		       ct_section_refuse_leftovers(document, section, names,
+						   ct_job_add_names(suite_params, names, 0), err);
 	}
 	if (good && section)
 		good = check_suite(&suite, err) || ct_error_at_section(document, section, err);

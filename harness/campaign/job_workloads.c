@@ -64,10 +64,10 @@ static bool unknown_kind(const struct ct_document *document, const struct ct_sec
 			 const char *kind, struct ct_error *err)
 {
 	if (entry) {
-		ct_job_unknown_name(section->type, kind, names, n, err);
+		ct_unknown_name(section->type, kind, names, n, err);
 		return ct_error_at_entry(document, entry, err);
 	}
-	ct_job_unknown_name(section->type, kind, names, n, err);
+	ct_unknown_name(section->type, kind, names, n, err);
 	ct_error_in(err, "[%s %s] has no 'kind'", section->type, section->name);
 	return ct_error_at_section(document, section, err);
 }
@@ -106,7 +106,7 @@ bool ct_job_read_victim(const struct ct_job *job, const struct ct_document *docu
 	       ct_job_take_params(document, section, victim->ops->params, victim->options, err) &&
 	       ct_job_take_params(document, section, ct_victim_common_params, &victim->common,
 				  err) &&
-	       ct_job_refuse_leftovers(document, section, names, n, err);
+	       ct_section_refuse_leftovers(document, section, names, n, err);
 }
 
 /* One dose: "50" and "50%" mean the same. */
@@ -202,5 +202,5 @@ bool ct_job_read_aggressor(const struct ct_job *job, const struct ct_document *d
 				  err) &&
 	       ct_job_take_params(document, section, ct_aggressor_common_params, &aggressor->common,
 				  err) &&
-	       ct_job_refuse_leftovers(document, section, names, n, err);
+	       ct_section_refuse_leftovers(document, section, names, n, err);
 }

@@ -91,6 +91,9 @@ struct ct_grade {
 	size_t ungraded; /* cells without an interval */
 };
 
+/* The largest U of a grade, INFINITY for E. False for what is no grade. */
+bool ct_grade_limit(char letter, double *limit);
+
 /* What the partition itself costs: the victim alone in `config` over alone in `reference`. */
 struct ct_price {
 	const char *config, *reference;

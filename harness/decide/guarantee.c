@@ -169,6 +169,16 @@ bool ct_guarantee_make(struct ct_analysis_work *work, struct ct_error *err)
 	return true;
 }
 
+bool ct_grade_limit(char letter, double *limit)
+{
+	const size_t n = sizeof grade_limits / sizeof grade_limits[0];
+
+	if (letter < 'A' || (size_t)(letter - 'A') > n)
+		return false;
+	*limit = (size_t)(letter - 'A') < n ? grade_limits[letter - 'A'] : INFINITY;
+	return true;
+}
+
 static void grade(const struct ct_analysis *analysis, struct ct_grade *out)
 {
 	out->upper = NAN;

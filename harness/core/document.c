@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "harness/campaign/document.h"
+#include "harness/core/document.h"
 
 #include <ctype.h>
 #include <stdio.h>
