@@ -129,25 +129,34 @@ static size_t baselines_in_time(const struct work *work, int file, const struct 
 	return n;
 }
 
-/* How many of its blocks one independent block of the subject is worth. */
-static bool dependence(const struct work *work, int file, const struct subject *subject, size_t k,
-		       size_t blocks, double *out, struct ct_error *err)
+/* How far the blocks of a subject speak for each other, and for another hour. */
+struct wander {
+	double dependence; /* blocks that one independent block is worth */
+	double drift;      /* over the campaign; 0 unless significant */
+};
+
+static bool wander_of(const struct work *work, int file, const struct subject *subject, size_t k,
+		      size_t blocks, struct wander *out, struct ct_error *err)
 {
 	const size_t most = work->file[file]->tables->n_blocks;
 	struct level *levels = calloc(most + 1, sizeof *levels);
 	double *series = calloc(most + 1, sizeof *series);
+	struct ct_stationarity stationarity;
 	bool ok = levels && series;
 
-	*out = 1;
+	*out = (struct wander){.dependence = 1};
 	if (ok) {
 		size_t n = baselines_in_time(work, file, subject, k, levels);
 
 		for (size_t i = 0; i < n; i++)
 			series[i] = levels[i].log_ns;
 		if (n >= LEAST_SERIES && ct_lag1(series, n) * sqrt((double)n) > lag1_limit)
-			*out = ct_autocorrelation_time(series, n) * (double)blocks / (double)n;
-		if (!(*out >= 1))
-			*out = 1;
+			out->dependence =
+				ct_autocorrelation_time(series, n) * (double)blocks / (double)n;
+		if (!(out->dependence >= 1))
+			out->dependence = 1;
+		if (ct_stationarity(series, n, 0.95, &stationarity) && stationarity.p_drift < 0.05)
+			out->drift = stationarity.drift.value;
 	}
 	free(levels);
 	free(series);
@@ -155,6 +164,15 @@ static bool dependence(const struct work *work, int file, const struct subject *
 }
 
 /* ---- One test ---- */
+
+static struct ct_group group_of(const struct work *work, int file, size_t n,
+				const struct ct_compared_cell *cell)
+{
+	return (struct ct_group){.logs = work->logs[file],
+				 .n = n,
+				 .dependence = cell->dependence[file],
+				 .level_variance = cell->drift[file] * cell->drift[file] / 4};
+}
 
 static void information(const struct work *work, const struct subject *subject,
 			struct ct_compared_cell *out)
@@ -164,10 +182,10 @@ static void information(const struct work *work, const struct subject *subject,
 		struct ct_paired summary;
 
 		for (int file = 0; file < FILES; file++)
-			groups[file] = (struct ct_group){
-				work->logs[file],
+			groups[file] = group_of(
+				work, file,
 				collect(work, file, subject, subject->role, k, work->logs[file]),
-				out->dependence[file]};
+				out);
 		out->others[k] = CT_INTERVAL_NONE;
 		if (ct_welch_summary(&groups[BASE], &groups[NEW], &summary))
 			ct_paired_interval(&summary, work->out->options.confidence,
@@ -191,7 +209,8 @@ static void interference(const struct work *work, const struct subject *subject,
 		for (size_t b = 0; b < cell->used; b++)
 			work->logs[file][b] = cell->log_ns[b][CT_ROLE_TREATMENT][out->k] -
 					      cell->log_ns[b][CT_ROLE_BASELINE][out->k];
-		groups[file] = (struct ct_group){work->logs[file], cell->used, 1};
+		groups[file] = (struct ct_group){
+			.logs = work->logs[file], .n = cell->used, .dependence = 1};
 	}
 	if (ct_welch_summary(&groups[BASE], &groups[NEW], &summary))
 		ct_paired_interval(&summary, work->out->options.confidence, &out->slowdown_ratio);
@@ -212,6 +231,7 @@ static bool test(struct work *work, const struct subject *subject, struct ct_com
 	const struct ct_comparison_options *options = &work->out->options;
 	struct ct_group groups[FILES];
 	struct ct_paired summary;
+	struct wander wander;
 	struct ct_tost tost;
 
 	out->k = gate_of(work, subject);
@@ -220,9 +240,11 @@ static bool test(struct work *work, const struct subject *subject, struct ct_com
 	for (int file = 0; file < FILES; file++) {
 		size_t n = collect(work, file, subject, subject->role, out->k, work->logs[file]);
 
-		if (!dependence(work, file, subject, out->k, n, &out->dependence[file], err))
+		if (!wander_of(work, file, subject, out->k, n, &wander, err))
 			return false;
-		groups[file] = (struct ct_group){work->logs[file], n, out->dependence[file]};
+		out->dependence[file] = wander.dependence;
+		out->drift[file] = wander.drift;
+		groups[file] = group_of(work, file, n, out);
 	}
 	out->base_blocks = groups[BASE].n;
 	out->new_blocks = groups[NEW].n;

@@ -10,7 +10,8 @@
  * The level of a machine wanders, so blocks that are near in time may be alike. Where a victim's
  * baselines in the order of time show that (lag-1 autocorrelation above its one-sided 5 % limit),
  * the errors of its cells are widened by the autocorrelation time, as far as it reaches from one
- * block of a cell to the next.
+ * block of a cell to the next. Where they drift (a straight line, at 5 %), half the drift is taken
+ * as the standard deviation of the level itself: another hour would have given another level.
  *
  * regressed     the difference test rejects (Benjamini-Hochberg over all cells) and the estimate
  *               lies beyond the margin
@@ -51,6 +52,7 @@ struct ct_compared_cell {
 	double p, p_adjusted, p_equivalent; /* NaN: no test */
 	double detectable;                  /* ratio found with power 0.8 */
 	double dependence[2];               /* of BASE's and NEW's blocks (stats/welch.h) */
+	double drift[2]; /* log change over each campaign where it is significant, else 0 */
 	enum ct_verdict verdict;
 };
 

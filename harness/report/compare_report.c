@@ -183,7 +183,7 @@ static json_t *cell_json(const struct ct_compared_cell *cell)
 		json_array_append_new(others, json_pack("{s:f, s:o}", "q", ct_quantiles[k], "ratio",
 							interval(&cell->others[k])));
 	return json_pack("{s:s, s:s, s:s, s:f, s:f, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:I, s:I, "
-			 "s:[f, f], s:o}",
+			 "s:[f, f], s:[f, f], s:o}",
 			 "config", cell->config, "victim", cell->victim, "aggressor",
 			 cell->aggressor, "intensity", cell->intensity, "q", ct_quantiles[cell->k],
 			 "ratio", interval(&cell->ratio), "p", number(cell->p), "p_adjusted",
@@ -192,7 +192,8 @@ static json_t *cell_json(const struct ct_compared_cell *cell)
 			 interval(&cell->slowdown_ratio), "detectable", number(cell->detectable),
 			 "base_blocks", (json_int_t)cell->base_blocks, "new_blocks",
 			 (json_int_t)cell->new_blocks, "dependence", cell->dependence[0],
-			 cell->dependence[1], "others", others);
+			 cell->dependence[1], "drift", cell->drift[0], cell->drift[1], "others",
+			 others);
 }
 
 json_t *ct_comparison_json(const struct ct_comparison *comparison)

@@ -21,12 +21,18 @@ struct ct_group {
 	 * degrees of freedom shrink to n / dependence - 1, at least 1.
 	 */
 	double dependence;
+	/*
+	 * Variance of the group's level beyond what its blocks show, 0 where there is none: a level
+	 * that drifts is one draw of a slow process, and no number of blocks averages that out.
+	 */
+	double level_variance;
 };
 
 /*
  * out->mean is mean(treat) - mean(base), so the interval is of the ratio treat over base; out->n is
  * the smaller group, out->sd the root mean square of the groups' spreads. False, with NaN, for
- * groups of fewer than two blocks, values that are not finite or a dependence below 1.
+ * groups of fewer than two blocks, values that are not finite, a dependence below 1 or a
+ * negative variance.
  */
 bool ct_welch_summary(const struct ct_group *base, const struct ct_group *treat,
 		      struct ct_paired *out);

@@ -100,7 +100,7 @@ static void dependence_shrinks_the_effective_size(void **state)
 static void two_groups_agree_with_welch(void **state)
 {
 	const double base[] = {0.10, 0.12, 0.08, 0.11, 0.09}, treat[] = {0.20, 0.10, 0.25, 0.15};
-	const struct ct_group from = {base, 5, 1}, to = {treat, 4, 1};
+	const struct ct_group from = {base, 5, 1, 0}, to = {treat, 4, 1, 0};
 	struct ct_paired summary;
 
 	(void)state;
@@ -115,7 +115,8 @@ static void slow_wandering_widens_the_interval(void **state)
 {
 	const double base[] = {0.1, 0.2, 0.1, 0.3, 0.2, 0.1},
 		     treat[] = {0.2, 0.1, 0.2, 0.4, 0.1, 0.3};
-	const struct ct_group from = {base, 6, 1}, to = {treat, 6, 1}, slow = {treat, 6, 3};
+	const struct ct_group from = {base, 6, 1, 0}, to = {treat, 6, 1, 0},
+			      slow = {treat, 6, 3, 0};
 	struct ct_paired plain, wide;
 
 	(void)state;
@@ -129,8 +130,8 @@ static void slow_wandering_widens_the_interval(void **state)
 static void groups_without_spread_or_blocks_are_refused(void **state)
 {
 	const double one[] = {0.1}, bad[] = {0.1, NAN}, good[] = {0.1, 0.2};
-	const struct ct_group lone = {one, 1, 1}, broken = {bad, 2, 1}, fine = {good, 2, 1},
-			      odd = {good, 2, 0.5};
+	const struct ct_group lone = {one, 1, 1, 0}, broken = {bad, 2, 1, 0},
+			      fine = {good, 2, 1, 0}, odd = {good, 2, 0.5, 0};
 	struct ct_paired summary;
 
 	(void)state;
@@ -145,7 +146,7 @@ static void equal_groups_differ_at_the_nominal_rate(void **state)
 {
 	const int n = campaigns(4000);
 	double base[10], treat[10];
-	const struct ct_group from = {base, 10, 1}, to = {treat, 10, 1};
+	const struct ct_group from = {base, 10, 1, 0}, to = {treat, 10, 1, 0};
 	struct ct_rng rng;
 	int alarms = 0;
 
