@@ -12,36 +12,29 @@
 const double ct_quantiles[CT_QUANTILES] = {0.5, 0.9, 0.95, 0.99, 0.999, 0.9999};
 const char *const ct_quantile_names[CT_QUANTILES] = {"p50", "p90", "p95", "p99", "p99.9", "p99.99"};
 
+/* "p999" for "p99.9": how metrics and file names write it. */
+static bool same_without_point(const char *name, const char *full)
+{
+	for (; *full; full++) {
+		if (*full == '.')
+			continue;
+		if (*name++ != *full)
+			return false;
+	}
+	return *name == '\0';
+}
+
 size_t ct_quantile_find(const char *name)
 {
-	char plain[16], *to = plain;
+	char *end;
+	const double q = strtod(name, &end);
+	const bool number = end != name && *end == '\0';
 
 	for (size_t k = 0; k < CT_QUANTILES; k++) {
-		if (strcmp(name, ct_quantile_names[k]) == 0)
+		if (strcmp(name, ct_quantile_names[k]) == 0 ||
+		    same_without_point(name, ct_quantile_names[k]) ||
+		    (number && fabs(q - ct_quantiles[k]) < 1e-12))
 			return k;
-	}
-	/* "p999" is how file names and metrics write p99.9. */
-	for (const char *from = ct_quantile_names[0]; name[0] == from[0];) {
-		for (size_t k = 0; k < CT_QUANTILES; k++) {
-			to = plain;
-			for (from = ct_quantile_names[k]; *from; from++) {
-				if (*from != '.')
-					*to++ = *from;
-			}
-			*to = '\0';
-			if (strcmp(name, plain) == 0)
-				return k;
-		}
-		return CT_QUANTILES;
-	}
-	if (strncmp(name, "0.", 2) == 0) {
-		char *end;
-		double q = strtod(name, &end);
-
-		for (size_t k = 0; *end == '\0' && k < CT_QUANTILES; k++) {
-			if (fabs(q - ct_quantiles[k]) < 1e-12)
-				return k;
-		}
 	}
 	return CT_QUANTILES;
 }

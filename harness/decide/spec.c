@@ -117,9 +117,12 @@ static bool read_confidence(const struct ct_document *document, struct ct_sectio
 			    struct ct_requirement *out, struct ct_error *err)
 {
 	struct ct_entry *entry = ct_section_take(section, "confidence");
-	double percent = 95;
+	double percent;
 
-	if (entry && !ct_parse_percent(entry->value, &percent, err))
+	out->confidence = 0.95;
+	if (!entry)
+		return true;
+	if (!ct_parse_percent(entry->value, &percent, err))
 		return ct_error_at_entry(document, entry, err);
 	if (!(percent >= 50 && percent < 100)) {
 		ct_usage(err, "confidence %s: from 50%% to below 100%%", entry->value);

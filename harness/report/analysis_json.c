@@ -3,41 +3,33 @@
 #include <stdlib.h>
 
 #include "harness/report/analysis_report.h"
+#include "harness/report/json.h"
 #include "harness/store/column.h"
-
-/* JSON has neither NaN nor infinity: what is not known or not bounded is null. */
-static json_t *number(double value)
-{
-	return isfinite(value) ? json_real(value) : json_null();
-}
-
-static json_t *interval(const struct ct_interval *value)
-{
-	return json_pack("{s:o, s:o, s:o}", "value", number(value->value), "lo", number(value->lo),
-			 "hi", number(value->hi));
-}
 
 static json_t *quantile_json(const struct ct_cell_quantile *quantile, size_t k)
 {
-	return json_pack("{s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "q", ct_quantiles[k],
-			 "baseline", interval(&quantile->baseline), "treatment",
-			 interval(&quantile->treatment), "slowdown", interval(&quantile->slowdown),
-			 "recovery", interval(&quantile->recovery), "baseline_effective_samples",
-			 number(quantile->baseline_effective), "treatment_effective_samples",
-			 number(quantile->treatment_effective), "detectable",
-			 number(quantile->detectable), "samples", (json_int_t)quantile->fewest,
-			 "needs_samples", (json_int_t)quantile->needed);
+	return json_pack(
+		"{s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "q", ct_quantiles[k],
+		"baseline", ct_json_interval(&quantile->baseline), "treatment",
+		ct_json_interval(&quantile->treatment), "slowdown",
+		ct_json_interval(&quantile->slowdown), "recovery",
+		ct_json_interval(&quantile->recovery), "baseline_effective_samples",
+		ct_json_number(quantile->baseline_effective), "treatment_effective_samples",
+		ct_json_number(quantile->treatment_effective), "detectable",
+		ct_json_number(quantile->detectable), "samples", (json_int_t)quantile->fewest,
+		"needs_samples", (json_int_t)quantile->needed);
 }
 
 static json_t *stability_json(const struct ct_stability *stability)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:I}", "cov", number(stability->cov),
-			 "mad_ns", number(stability->mad_ns), "tail_shape",
-			 interval(&stability->tail), "autocorrelation_ms",
-			 number(stability->autocorrelation_ms), "effective_epochs",
-			 number(stability->effective_epochs), "p_drift", number(stability->p_drift),
-			 "stationary", stability->stationary, "change_points",
-			 (json_int_t)stability->changes);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:I}", "cov",
+			 ct_json_number(stability->cov), "mad_ns",
+			 ct_json_number(stability->mad_ns), "tail_shape",
+			 ct_json_interval(&stability->tail), "autocorrelation_ms",
+			 ct_json_number(stability->autocorrelation_ms), "effective_epochs",
+			 ct_json_number(stability->effective_epochs), "p_drift",
+			 ct_json_number(stability->p_drift), "stationary", stability->stationary,
+			 "change_points", (json_int_t)stability->changes);
 }
 
 static json_t *cell_json(const struct ct_analysis *analysis, const struct ct_cell_analysis *cell)
@@ -56,17 +48,17 @@ static json_t *cell_json(const struct ct_analysis *analysis, const struct ct_cel
 		(json_int_t)cell->used, "unit", "ns", "planned_blocks", (json_int_t)cell->n_blocks,
 		"failed", (json_int_t)cell->failed, "not_loaded", (json_int_t)cell->not_loaded,
 		"load", ct_load_names[cell->load], "achieved_percent",
-		number(cell->achieved_percent), "gate_q", ct_quantiles[ct_gate_quantile(cell)],
-		"jitter", interval(&cell->jitter), "baseline_jitter",
-		interval(&cell->baseline_jitter), "stability", "baseline",
-		stability_json(&cell->stability[CT_ROLE_BASELINE]), "treatment",
+		ct_json_number(cell->achieved_percent), "gate_q",
+		ct_quantiles[ct_gate_quantile(cell)], "jitter", ct_json_interval(&cell->jitter),
+		"baseline_jitter", ct_json_interval(&cell->baseline_jitter), "stability",
+		"baseline", stability_json(&cell->stability[CT_ROLE_BASELINE]), "treatment",
 		stability_json(&cell->stability[CT_ROLE_TREATMENT]), "quantiles", quantiles);
 }
 
 static json_t *component(const struct ct_decomposition *decomposition,
 			 const struct ct_interval *value)
 {
-	return decomposition->known ? number(value->value) : json_null();
+	return decomposition->known ? ct_json_number(value->value) : json_null();
 }
 
 static json_t *decomposition_json(const struct ct_analysis *analysis,
@@ -77,16 +69,18 @@ static json_t *decomposition_json(const struct ct_analysis *analysis,
 		"between_epoch", component(out, &out->between_epoch), "between_phase",
 		component(out, &out->between_phase), "between_block",
 		component(out, &out->between_block), "cotenant", component(out, &out->cotenant));
-	json_t *intervals =
-		json_pack("{s:o, s:o, s:o, s:o, s:o}", "within_epoch", interval(&out->within_epoch),
-			  "between_epoch", interval(&out->between_epoch), "between_phase",
-			  interval(&out->between_phase), "between_block",
-			  interval(&out->between_block), "cotenant", interval(&out->cotenant));
+	json_t *intervals = json_pack("{s:o, s:o, s:o, s:o, s:o}", "within_epoch",
+				      ct_json_interval(&out->within_epoch), "between_epoch",
+				      ct_json_interval(&out->between_epoch), "between_phase",
+				      ct_json_interval(&out->between_phase), "between_block",
+				      ct_json_interval(&out->between_block), "cotenant",
+				      ct_json_interval(&out->cotenant));
 
 	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:b, s:s?}", "config", out->config, "victim",
 			 analysis->tables->victims[out->victim].name, "components", components,
-			 "intervals", intervals, "omega_squared", interval(&out->omega_squared),
-			 "epochs_known", out->epochs_known, "why", out->why);
+			 "intervals", intervals, "omega_squared",
+			 ct_json_interval(&out->omega_squared), "epochs_known", out->epochs_known,
+			 "why", out->why);
 }
 
 static json_t *guarantee_json(const struct ct_analysis *analysis, const struct ct_guarantee *out)
@@ -94,15 +88,15 @@ static json_t *guarantee_json(const struct ct_analysis *analysis, const struct c
 	const struct ct_results_tables *tables = analysis->tables;
 	const struct ct_cell_info *worst = &tables->cells[out->worst];
 
-	return json_pack("{s:s, s:s, s:f, s:f, s:o, s:I, s:s, s:o, s:s, s:o, s:I}", "config",
-			 out->config, "victim", tables->victims[out->victim].name, "q",
-			 ct_quantiles[out->k], "confidence", analysis->confidence, "bound",
-			 number(out->bound_ns), "needs_blocks", (json_int_t)out->needs_blocks,
-			 "unit", "ns", "estimate", number(out->estimate_ns), "aggressor",
-			 out->worst_is_alone ? "none" : tables->aggressors[worst->aggressor].name,
-			 "intensity",
-			 out->worst_is_alone ? json_real(0) : json_real(worst->intensity),
-			 "untested_cells", (json_int_t)out->untested);
+	return json_pack(
+		"{s:s, s:s, s:f, s:f, s:o, s:I, s:s, s:o, s:s, s:o, s:I}", "config", out->config,
+		"victim", tables->victims[out->victim].name, "q", ct_quantiles[out->k],
+		"confidence", analysis->confidence, "bound", ct_json_number(out->bound_ns),
+		"needs_blocks", (json_int_t)out->needs_blocks, "unit", "ns", "estimate",
+		ct_json_number(out->estimate_ns), "aggressor",
+		out->worst_is_alone ? "none" : tables->aggressors[worst->aggressor].name,
+		"intensity", out->worst_is_alone ? json_real(0) : json_real(worst->intensity),
+		"untested_cells", (json_int_t)out->untested);
 }
 
 static json_t *grade_json(const struct ct_analysis *analysis, const struct ct_grade *grade)
@@ -113,7 +107,7 @@ static json_t *grade_json(const struct ct_analysis *analysis, const struct ct_gr
 	const bool known = isfinite(grade->upper);
 
 	return json_pack("{s:s, s:s, s:o, s:f, s:s?, s:s?, s:I}", "config", grade->config, "grade",
-			 letter, "upper", number(grade->upper), "q", ct_quantiles[grade->k],
+			 letter, "upper", ct_json_number(grade->upper), "q", ct_quantiles[grade->k],
 			 "victim", known ? tables->victims[worst->victim].name : NULL, "aggressor",
 			 known ? tables->aggressors[worst->aggressor].name : NULL, "ungraded_cells",
 			 (json_int_t)grade->ungraded);
@@ -124,8 +118,9 @@ static json_t *price_json(const struct ct_analysis *analysis, const struct ct_pr
 	json_t *quantiles = json_array();
 
 	for (size_t k = 0; k < CT_QUANTILES; k++)
-		json_array_append_new(quantiles, json_pack("{s:f, s:o}", "q", ct_quantiles[k],
-							   "price", interval(&price->ratio[k])));
+		json_array_append_new(quantiles,
+				      json_pack("{s:f, s:o}", "q", ct_quantiles[k], "price",
+						ct_json_interval(&price->ratio[k])));
 	return json_pack("{s:s, s:s, s:s, s:o}", "config", price->config, "reference",
 			 price->reference, "victim", analysis->tables->victims[price->victim].name,
 			 "quantiles", quantiles);
@@ -138,13 +133,13 @@ static json_t *ranking_json(const struct ct_analysis *analysis, const struct ct_
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list,
-				      json_pack("{s:s, s:s, s:o, s:o, s:I}", "config",
-						analysis->configs[rankings[i].config], "promise",
-						ct_promise_names[rankings[i].promise], "bound",
-						number(rankings[i].bound_ns), "estimate",
-						number(rankings[i].estimate_ns), "needs_blocks",
-						(json_int_t)rankings[i].needs_blocks));
+		json_array_append_new(
+			list, json_pack("{s:s, s:s, s:o, s:o, s:I}", "config",
+					analysis->configs[rankings[i].config], "promise",
+					ct_promise_names[rankings[i].promise], "bound",
+					ct_json_number(rankings[i].bound_ns), "estimate",
+					ct_json_number(rankings[i].estimate_ns), "needs_blocks",
+					(json_int_t)rankings[i].needs_blocks));
 	free(rankings);
 	return json_pack("{s:s, s:f, s:f, s:o}", "victim", slo->victim, "q", ct_quantiles[slo->k],
 			 "limit", slo->limit_ns, "ranking", list);

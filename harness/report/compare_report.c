@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/report/json.h"
 #include "harness/report/junit.h"
 
 enum { NAME_TEXT = 400, CASE_TEXT = 512, RATIO_TEXT = 112, SHOWN_TEXT = 60 };
@@ -164,36 +165,25 @@ bool ct_comparison_print(const struct ct_comparison *comparison, FILE *out,
 
 /* ---- JSON ---- */
 
-static json_t *number(double value)
-{
-	return isfinite(value) ? json_real(value) : json_null();
-}
-
-static json_t *interval(const struct ct_interval *value)
-{
-	return json_pack("{s:o, s:o, s:o}", "value", number(value->value), "lo", number(value->lo),
-			 "hi", number(value->hi));
-}
-
 static json_t *cell_json(const struct ct_compared_cell *cell)
 {
 	json_t *others = json_array();
 
 	for (size_t k = 0; k < CT_QUANTILES; k++)
 		json_array_append_new(others, json_pack("{s:f, s:o}", "q", ct_quantiles[k], "ratio",
-							interval(&cell->others[k])));
-	return json_pack("{s:s, s:s, s:s, s:f, s:f, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:I, s:I, "
-			 "s:[f, f], s:[f, f], s:o}",
-			 "config", cell->config, "victim", cell->victim, "aggressor",
-			 cell->aggressor, "intensity", cell->intensity, "q", ct_quantiles[cell->k],
-			 "ratio", interval(&cell->ratio), "p", number(cell->p), "p_adjusted",
-			 number(cell->p_adjusted), "p_equivalent", number(cell->p_equivalent),
-			 "verdict", ct_verdict_names[cell->verdict], "slowdown_ratio",
-			 interval(&cell->slowdown_ratio), "detectable", number(cell->detectable),
-			 "base_blocks", (json_int_t)cell->base_blocks, "new_blocks",
-			 (json_int_t)cell->new_blocks, "dependence", cell->dependence[0],
-			 cell->dependence[1], "drift", cell->drift[0], cell->drift[1], "others",
-			 others);
+							ct_json_interval(&cell->others[k])));
+	return json_pack(
+		"{s:s, s:s, s:s, s:f, s:f, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:I, s:I, "
+		"s:[f, f], s:[f, f], s:o}",
+		"config", cell->config, "victim", cell->victim, "aggressor", cell->aggressor,
+		"intensity", cell->intensity, "q", ct_quantiles[cell->k], "ratio",
+		ct_json_interval(&cell->ratio), "p", ct_json_number(cell->p), "p_adjusted",
+		ct_json_number(cell->p_adjusted), "p_equivalent",
+		ct_json_number(cell->p_equivalent), "verdict", ct_verdict_names[cell->verdict],
+		"slowdown_ratio", ct_json_interval(&cell->slowdown_ratio), "detectable",
+		ct_json_number(cell->detectable), "base_blocks", (json_int_t)cell->base_blocks,
+		"new_blocks", (json_int_t)cell->new_blocks, "dependence", cell->dependence[0],
+		cell->dependence[1], "drift", cell->drift[0], cell->drift[1], "others", others);
 }
 
 json_t *ct_comparison_json(const struct ct_comparison *comparison)

@@ -9,24 +9,13 @@
 #include <jansson.h>
 
 #include "harness/decide/coupling.h"
+#include "harness/report/json.h"
 #include "harness/store/column.h"
 
 static const struct {
 	const char *name;
 	double q;
 } quantiles[] = {{"0.5", 0.5}, {"0.9", 0.9}, {"0.99", 0.99}, {"0.999", 0.999}, {"0.9999", 0.9999}};
-
-/* JSON has no NaN: what is not known is null. */
-static json_t *number(double value)
-{
-	return isfinite(value) ? json_real(value) : json_null();
-}
-
-static json_t *interval(const struct ct_interval *value)
-{
-	return json_pack("{s:o, s:o, s:o}", "value", number(value->value), "lo", number(value->lo),
-			 "hi", number(value->hi));
-}
 
 static const char *carry_name(enum ct_carry carry)
 {
@@ -47,9 +36,10 @@ static json_t *effect_json(const struct ct_effect *effect, double q)
 {
 	return json_pack("{s:f, s:s, s:I, s:o, s:o, s:o, s:o, s:b}", "q", q, "carried",
 			 carry_name(effect->carry), "needs_samples", (json_int_t)effect->needed,
-			 "baseline_ns", number(effect->baseline_ns), "treatment_ns",
-			 number(effect->treatment_ns), "slowdown", interval(&effect->slowdown),
-			 "recovery", interval(&effect->recovery), "clear_of_one",
+			 "baseline_ns", ct_json_number(effect->baseline_ns), "treatment_ns",
+			 ct_json_number(effect->treatment_ns), "slowdown",
+			 ct_json_interval(&effect->slowdown), "recovery",
+			 ct_json_interval(&effect->recovery), "clear_of_one",
 			 ct_effect_clear(effect) != 0);
 }
 
@@ -68,8 +58,8 @@ static json_t *cell_json(const struct ct_results_tables *tables,
 			 "blocks", (json_int_t)coupling->blocks, "used", (json_int_t)coupling->used,
 			 "failed", (json_int_t)coupling->failed, "not_loaded",
 			 (json_int_t)coupling->not_loaded, "load", ct_load_names[coupling->load],
-			 "achieved_percent", number(coupling->achieved_percent), "quantiles",
-			 effects);
+			 "achieved_percent", ct_json_number(coupling->achieved_percent),
+			 "quantiles", effects);
 }
 
 static json_t *workload_json(const struct ct_workload_info *info)
@@ -87,10 +77,11 @@ static json_t *phase_json(const struct ct_block_info *block, const struct ct_pha
 	json_t *values = json_object();
 
 	for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++)
-		json_object_set_new(values, quantiles[i].name,
-				    number(ct_quantile_carried(hist->total, quantiles[i].q)
-						   ? ct_hist_quantile(hist, quantiles[i].q) / 1e3
-						   : NAN));
+		json_object_set_new(
+			values, quantiles[i].name,
+			ct_json_number(ct_quantile_carried(hist->total, quantiles[i].q)
+					       ? ct_hist_quantile(hist, quantiles[i].q) / 1e3
+					       : NAN));
 	return json_pack("{s:I, s:I, s:I, s:s, s:s, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o, "
 			 "s:o, s:o, s:o, s:o}",
 			 "cell", (json_int_t)phase->cell, "block", (json_int_t)phase->block,
@@ -100,9 +91,10 @@ static json_t *phase_json(const struct ct_block_info *block, const struct ct_pha
 			 ct_load_names[phase->load], "start_ns", (json_int_t)phase->start_ns,
 			 "end_ns", (json_int_t)phase->end_ns, "count", (json_int_t)phase->count,
 			 "overflow", (json_int_t)phase->overflow, "asked_rate",
-			 number(phase->asked_rate), "achieved_rate", number(phase->achieved_rate),
-			 "min_ns", number(phase->min_ns), "mean_ns", number(phase->mean_ns),
-			 "max_ns", number(phase->max_ns), "quantiles_ns", values);
+			 ct_json_number(phase->asked_rate), "achieved_rate",
+			 ct_json_number(phase->achieved_rate), "min_ns",
+			 ct_json_number(phase->min_ns), "mean_ns", ct_json_number(phase->mean_ns),
+			 "max_ns", ct_json_number(phase->max_ns), "quantiles_ns", values);
 }
 
 /* Writes one value and frees it. */

@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "harness/core/units.h"
+#include "harness/report/json.h"
 #include "harness/report/junit.h"
 
-enum { VALUE_TEXT = 48 };
+enum { VALUE_TEXT = 48, INTERVAL_TEXT = 160 };
 
 static bool is_latency(enum ct_metric metric)
 {
@@ -31,15 +32,15 @@ static const char *value_text(enum ct_metric metric, double value, char out[VALU
 	return out;
 }
 
-static const char *interval_text(const struct ct_finding *finding, char out[3 * VALUE_TEXT])
+static const char *interval_text(const struct ct_finding *finding, char out[INTERVAL_TEXT])
 {
 	const enum ct_metric metric = finding->requirement->metric;
 	char value[VALUE_TEXT], lo[VALUE_TEXT], hi[VALUE_TEXT];
 
 	if (isnan(finding->value.value))
-		snprintf(out, 3 * VALUE_TEXT, "-");
+		snprintf(out, INTERVAL_TEXT, "-");
 	else
-		snprintf(out, 3 * VALUE_TEXT, "%s [%s, %s]",
+		snprintf(out, INTERVAL_TEXT, "%s [%s, %s]",
 			 value_text(metric, finding->value.value, value),
 			 value_text(metric, finding->value.lo, lo),
 			 value_text(metric, finding->value.hi, hi));
@@ -49,7 +50,7 @@ static const char *interval_text(const struct ct_finding *finding, char out[3 * 
 const char *ct_finding_sentence(const struct ct_finding *finding, char out[CT_EVIDENCE_TEXT])
 {
 	const struct ct_requirement *requirement = finding->requirement;
-	char value[3 * VALUE_TEXT];
+	char value[INTERVAL_TEXT];
 	size_t used;
 
 	if (!finding->victim) {
@@ -74,7 +75,7 @@ const char *ct_finding_sentence(const struct ct_finding *finding, char out[CT_EV
 
 static void print_row(struct ct_table *table, const struct ct_finding *finding)
 {
-	char value[3 * VALUE_TEXT];
+	char value[INTERVAL_TEXT];
 
 	ct_table_cell(table, "%s", ct_outcome_names[finding->outcome]);
 	ct_table_cell(table, "%s", finding->requirement->name);
@@ -134,11 +135,6 @@ bool ct_qualification_print(const struct ct_qualification *qualification, FILE *
 
 /* ---- JSON ---- */
 
-static json_t *number(double value)
-{
-	return isfinite(value) ? json_real(value) : json_null();
-}
-
 static json_t *finding_json(const struct ct_finding *finding)
 {
 	const struct ct_requirement *requirement = finding->requirement;
@@ -148,8 +144,9 @@ static json_t *finding_json(const struct ct_finding *finding)
 		"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:f, s:I, s:s?, s:s?, s:s?, "
 		"s:f, s:s, s:s}",
 		"name", requirement->name, "verdict", ct_outcome_names[finding->outcome], "value",
-		number(finding->value.value), "lo", number(finding->value.lo), "hi",
-		number(finding->value.hi), "limit", number(requirement->limit), "needs_blocks",
+		ct_json_number(finding->value.value), "lo", ct_json_number(finding->value.lo), "hi",
+		ct_json_number(finding->value.hi), "limit", ct_json_number(requirement->limit),
+		"needs_blocks",
 		finding->blocks_known ? json_integer((json_int_t)finding->needs_blocks)
 				      : json_null(),
 		"metric", requirement->metric_text, "unit", unit_of(requirement->metric),
