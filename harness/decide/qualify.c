@@ -28,7 +28,6 @@ struct items {
 struct work {
 	struct ct_qualification *out;
 	struct ct_results *results;
-	const struct ct_results_tables *tables;
 };
 
 /* ---- What a requirement means ---- */
@@ -341,10 +340,11 @@ static bool decide(struct work *work, struct ct_finding *finding, struct ct_erro
 bool ct_qualification_make(struct ct_qualification *qualification, struct ct_results *results,
 			   const struct ct_spec *spec, struct ct_error *err)
 {
-	struct work work = {qualification, results, ct_results_tables(results)};
+	struct work work = {.results = results};
 	bool undecided = false, ok = true;
 
 	*qualification = (struct ct_qualification){.outcome = CT_PASS};
+	work.out = qualification;
 	qualification->findings = calloc(spec->n + 1, sizeof *qualification->findings);
 	if (!qualification->findings)
 		return ct_broken_errno(err, "memory for %zu requirements", spec->n);
