@@ -56,13 +56,10 @@ static bool analyze(void *context, struct ct_error *err)
 
 static bool take_confidence(const char *text, double *confidence, struct ct_error *err)
 {
-	double percent;
-
-	if (!ct_parse_percent(text, &percent, err))
+	if (!ct_parse_share(text, confidence, err))
 		return ct_error_in(err, "analyze: --confidence");
-	if (!(percent >= 50 && percent < 100))
+	if (!(*confidence >= 0.5 && *confidence < 1))
 		return ct_usage(err, "analyze: --confidence %s: from 50%% to below 100%%", text);
-	*confidence = percent / 100;
 	return true;
 }
 

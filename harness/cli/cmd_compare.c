@@ -2,7 +2,6 @@
 /* cotenant compare: did a change of driver, kernel or hypervisor make anything slower? */
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "harness/cli/cli.h"
 #include "harness/cli/output.h"
@@ -97,19 +96,12 @@ static bool compare(void *context, struct ct_error *err)
 	return ok;
 }
 
-/* A share: "3%" or 0.03, above 0 and below 1. */
 static bool take_share(const char *name, const char *text, double *share, struct ct_error *err)
 {
-	char *end;
-	double value = strtod(text, &end);
-
-	if (end != text && (*end == '%' && end[1] == '\0')) {
-		value /= 100;
-		end++;
-	}
-	if (end == text || *end != '\0' || !(value > 0 && value < 1))
-		return ct_usage(err, "compare: --%s %s: a share, as 3%% or 0.03", name, text);
-	*share = value;
+	if (!ct_parse_share(text, share, err))
+		return ct_error_in(err, "compare: --%s", name);
+	if (!(*share > 0 && *share < 1))
+		return ct_usage(err, "compare: --%s %s: above 0 and below 100%%", name, text);
 	return true;
 }
 

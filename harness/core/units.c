@@ -217,6 +217,20 @@ bool ct_parse_percent(const char *text, double *percent, struct ct_error *err)
 	return read_real(text, &percentage, percent, err);
 }
 
+bool ct_parse_share(const char *text, double *share, struct ct_error *err)
+{
+	char *end;
+
+	*share = strtod(text, &end);
+	if (end != text && strcmp(end, "%") == 0) {
+		*share /= 100;
+		end++;
+	}
+	if (end != text && *end == '\0' && *share >= 0 && *share <= 1)
+		return true;
+	return ct_usage(err, "'%s' is no share: write it as 95%% or 0.95", text);
+}
+
 bool ct_parse_count(const char *text, uint64_t *count, struct ct_error *err)
 {
 	char *end;

@@ -117,18 +117,16 @@ static bool read_confidence(const struct ct_document *document, struct ct_sectio
 			    struct ct_requirement *out, struct ct_error *err)
 {
 	struct ct_entry *entry = ct_section_take(section, "confidence");
-	double percent;
 
 	out->confidence = 0.95;
 	if (!entry)
 		return true;
-	if (!ct_parse_percent(entry->value, &percent, err))
+	if (!ct_parse_share(entry->value, &out->confidence, err))
 		return ct_error_at_entry(document, entry, err);
-	if (!(percent >= 50 && percent < 100)) {
+	if (!(out->confidence >= 0.5 && out->confidence < 1)) {
 		ct_usage(err, "confidence %s: from 50%% to below 100%%", entry->value);
 		return ct_error_at_entry(document, entry, err);
 	}
-	out->confidence = percent / 100;
 	return true;
 }
 
@@ -155,9 +153,9 @@ static bool read_requirement(const struct ct_document *document, struct ct_secti
 					   : "a limit");
 		return ct_error_at_section(document, section, err);
 	}
-	if (!ct_section_refuse_leftovers(document, section, keys, COUNT(keys), err) ||
-	    !read_intensity(document, section, out, err) ||
-	    !read_confidence(document, section, out, err))
+	if (!read_intensity(document, section, out, err) ||
+	    !read_confidence(document, section, out, err) ||
+	    !ct_section_refuse_leftovers(document, section, keys, COUNT(keys), err))
 		return false;
 	if (!read_metric(metric->value, out, err))
 		return ct_error_at_entry(document, metric, err);

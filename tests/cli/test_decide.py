@@ -148,8 +148,8 @@ class Qualify(Decide):
         path = self.campaign("a.h5")
         for limit, status, verdict in (("1.30", 0, "pass"), ("1.10", NEGATIVE, "fail"),
                                        ("1.20", INCONCLUSIVE, "inconclusive")):
-            one = self.qualify(path, self.spec("metric = slowdown_p99", f"limit = {limit}"),
-                               status)[0]
+            one = self.qualify(path, self.spec("metric = slowdown_p99", f"limit = {limit}",
+                                                "confidence = 0.95"), status)[0]
             self.assertEqual((one["verdict"], one["limit"]), (verdict, float(limit)))
             self.assertEqual(one["needs_blocks"] == 0, verdict != "inconclusive")
             self.assertLess(one["lo"], 1.2)
@@ -160,6 +160,14 @@ class Qualify(Decide):
         alone = ("metric = p99", "limit = 1400ns", "aggressor = none")
         self.assertEqual(self.qualify(path, self.spec(*alone), 0)[0]["aggressor"], "none")
         self.qualify(path, self.spec(*alone[:2]), NEGATIVE)
+
+    def test_intensity_selects_cells(self):
+        path = self.campaign("a.h5")
+        limits = ("metric = slowdown_p99", "limit = 1.30")
+        self.assertEqual(self.qualify(path, self.spec(*limits, "intensity = 100%"), 0)[0]["cells"],
+                         2)
+        one = self.qualify(path, self.spec(*limits, "intensity = 50%"), INCONCLUSIVE)[0]
+        self.assertIn("no cell", one["evidence"])
 
     def test_every_metric_is_understood(self):
         path = self.campaign("a.h5")

@@ -214,6 +214,18 @@ static void percentages_need_their_sign(void **state)
 	refuses_real(ct_parse_percent, "50%", texts);
 }
 
+static void shares_are_percentages_or_fractions(void **state)
+{
+	(void)state;
+	static const struct real cases[] = {{"95%", 0.95}, {"0.95", 0.95}, {"3%", 0.03},
+					    {"0", 0},      {"100%", 1},    {NULL, 0}};
+	static const char *const texts[] = {"",    "%",   "95",   "-1%", "1.1",
+					    "5 %", "nan", "95%%", "x",   NULL};
+
+	reads_real(ct_parse_share, cases);
+	refuses_real(ct_parse_share, "95%", texts);
+}
+
 static void counts_are_bare_integers(void **state)
 {
 	(void)state;
@@ -352,6 +364,7 @@ int main(void)
 		cmocka_unit_test(bit_rates_are_decimal),
 		cmocka_unit_test(frequencies_tell_mega_from_milli),
 		cmocka_unit_test(percentages_need_their_sign),
+		cmocka_unit_test(shares_are_percentages_or_fractions),
 		cmocka_unit_test(counts_are_bare_integers),
 		cmocka_unit_test(booleans_are_words),
 		cmocka_unit_test(a_refusal_leaves_the_value_alone),
