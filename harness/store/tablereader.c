@@ -341,3 +341,20 @@ bool ct_table_read(const struct ct_table_reader *reader, uint64_t first, size_t 
 		ct_rows_free_text(layout, rows, n);
 	return ok;
 }
+
+bool ct_table_read_u64(const struct ct_table_reader *reader, const char *column, uint64_t first,
+		       size_t n, uint64_t *values, struct ct_error *err)
+{
+	const struct ct_layout *layout = reader->layout;
+	const size_t c = ct_column_find(layout, column);
+
+	if (n == 0)
+		return true;
+	if (first > reader->rows || n > reader->rows - first)
+		return ct_usage(err, "/%s has %llu rows; row %llu was asked for", layout->name,
+				(unsigned long long)reader->rows,
+				(unsigned long long)(first + n - 1));
+	if (!read_range(reader->columns[c], H5T_NATIVE_UINT64, first, n, values))
+		return hdf5_failed(layout->name, column, err);
+	return true;
+}

@@ -35,5 +35,9 @@ bool ct_table_has(const struct ct_table_reader *reader, const char *column);
  * are left. */
 bool ct_table_read(const struct ct_table_reader *reader, uint64_t first, size_t n, void *rows,
 		   struct ct_error *err);
+/* Rows [first, first + n) of one unsigned column that the file has, and nothing else of the rows.
+ */
+bool ct_table_read_u64(const struct ct_table_reader *reader, const char *column, uint64_t first,
+		       size_t n, uint64_t *values, struct ct_error *err);
 
 #endif
