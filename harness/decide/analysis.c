@@ -217,6 +217,8 @@ bool ct_analysis_make(struct ct_analysis *analysis, struct ct_results *results, 
 	     list_configs(analysis, err) && ct_evidence_each(results, take_cell, &work, err) &&
 	     ct_decomposition_make(&work, err) && ct_guarantee_make(&work, err) &&
 	     ct_grades_make(analysis, err) && ct_prices_make(analysis, err);
+	if (ok)
+		ct_sharing_find(analysis);
 	for (size_t i = 0; i < work.n_phases; i++)
 		free(work.phases[i].epoch_ns);
 	free(work.phases);

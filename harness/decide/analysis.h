@@ -44,6 +44,9 @@ struct ct_cell_analysis {
 	size_t n_blocks, used, failed, not_loaded;
 	enum ct_load load;
 	double achieved_percent;
+	/* The closest thing that the two tenants' CPUs share: "core", "l2", "l3", "numa",
+	 * "package", "machine" (static); NULL where the file does not tell. */
+	const char *shared;
 	struct ct_cell_quantile quantiles[CT_QUANTILES];
 	struct ct_interval jitter; /* p99 over p50 of the treatment less 1, paired by block */
 	struct ct_interval baseline_jitter;

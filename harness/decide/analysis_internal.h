@@ -46,6 +46,9 @@ bool ct_guarantee_bounds(const struct ct_cell_evidence *cell, enum ct_role role,
 bool ct_guarantee_make(struct ct_analysis_work *work, struct ct_error *err);
 bool ct_grades_make(struct ct_analysis *analysis, struct ct_error *err);
 
+/* sharing.c: fills `shared` of every cell. */
+void ct_sharing_find(struct ct_analysis *analysis);
+
 /* price.c */
 bool ct_prices_make(struct ct_analysis *analysis, struct ct_error *err);
 

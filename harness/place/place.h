@@ -41,6 +41,8 @@ struct ct_topology; /* an hwloc topology, loaded once, read-only afterwards */
 bool ct_topology_load(struct ct_topology **topology, bool with_devices, struct ct_error *err);
 /* Another machine, for tests: an hwloc XML file ("*.xml") or a synthetic description. */
 bool ct_topology_load_from(struct ct_topology **topology, const char *source, struct ct_error *err);
+/* The machine that hwloc XML text tells of (ct_topology_xml). Usage error. */
+bool ct_topology_load_xml(struct ct_topology **topology, const char *text, struct ct_error *err);
 void ct_topology_free(struct ct_topology *topology);
 hwloc_topology_t ct_topology_hwloc(const struct ct_topology *topology);
 /* The whole topology as hwloc XML. The caller frees it with free(). NULL on failure. */

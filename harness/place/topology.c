@@ -148,6 +148,22 @@ fail:
 	return false;
 }
 
+bool ct_topology_load_xml(struct ct_topology **topology, const char *text, struct ct_error *err)
+{
+	struct ct_topology *made = create(true, err);
+
+	*topology = NULL;
+	if (!made)
+		return false;
+	if (hwloc_topology_set_xmlbuffer(made->hwloc, text, (int)strlen(text) + 1) != 0 ||
+	    hwloc_topology_load(made->hwloc) != 0) {
+		ct_topology_free(made);
+		return ct_usage(err, "the topology is no hwloc XML");
+	}
+	*topology = made;
+	return true;
+}
+
 void ct_topology_free(struct ct_topology *topology)
 {
 	if (!topology)

@@ -41,13 +41,13 @@ static json_t *cell_json(const struct ct_analysis *analysis, const struct ct_cel
 	for (size_t k = 0; k < CT_QUANTILES; k++)
 		json_array_append_new(quantiles, quantile_json(&cell->quantiles[k], k));
 	return json_pack(
-		"{s:s, s:s, s:s, s:f, s:I, s:s, s:I, s:I, s:I, s:s, s:o, s:f, s:o, s:o, "
+		"{s:s, s:s, s:s, s:f, s:I, s:s, s:s?, s:I, s:I, s:I, s:s, s:o, s:f, s:o, s:o, "
 		"s:{s:o, s:o}, s:o}",
 		"config", info->config, "victim", tables->victims[info->victim].name, "aggressor",
 		tables->aggressors[info->aggressor].name, "intensity", info->intensity, "blocks",
-		(json_int_t)cell->used, "unit", "ns", "planned_blocks", (json_int_t)cell->n_blocks,
-		"failed", (json_int_t)cell->failed, "not_loaded", (json_int_t)cell->not_loaded,
-		"load", ct_load_names[cell->load], "achieved_percent",
+		(json_int_t)cell->used, "unit", "ns", "shared", cell->shared, "planned_blocks",
+		(json_int_t)cell->n_blocks, "failed", (json_int_t)cell->failed, "not_loaded",
+		(json_int_t)cell->not_loaded, "load", ct_load_names[cell->load], "achieved_percent",
 		ct_json_number(cell->achieved_percent), "gate_q",
 		ct_quantiles[ct_gate_quantile(cell)], "jitter", ct_json_interval(&cell->jitter),
 		"baseline_jitter", ct_json_interval(&cell->baseline_jitter), "stability",

@@ -11,6 +11,8 @@
 
 enum { CELL_TEXT = 112 };
 
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
 struct page {
 	const struct ct_analysis *analysis;
 	const struct ct_slo *slo;
@@ -130,7 +132,7 @@ static bool quantiles(const struct page *page, struct ct_error *err)
 {
 	static const char *const headings[] = {"config", "victim", "aggressor", "side",
 					       "p50",    "p99",    "p99.9",     "p99.99"};
-	struct ct_table *table = table_of(headings, 8, 4);
+	struct ct_table *table = table_of(headings, COUNT(headings), 4);
 
 	for (size_t c = 0; table && c < page->analysis->n_cells; c++) {
 		quantile_row(table, page->analysis, &page->analysis->cells[c], CT_ROLE_BASELINE);
@@ -169,7 +171,7 @@ static bool stability(const struct page *page, struct ct_error *err)
 {
 	static const char *const headings[] = {"config", "victim", "aggressor", "side",  "CoV",
 					       "MAD",    "tail",   "autocorr.", "level", "regimes"};
-	struct ct_table *table = table_of(headings, 10, 4);
+	struct ct_table *table = table_of(headings, COUNT(headings), 4);
 
 	for (size_t c = 0; table && c < page->analysis->n_cells; c++) {
 		stability_row(table, page->analysis, &page->analysis->cells[c], CT_ROLE_BASELINE);
@@ -214,9 +216,10 @@ static void coupling_sentence(const struct page *page)
 
 static bool coupling(const struct page *page, struct ct_error *err)
 {
-	static const char *const headings[] = {"config", "victim", "aggressor",  "load",  "p50",
-					       "p99",    "p99.9",  "detectable", "blocks"};
-	struct ct_table *table = table_of(headings, 9, 4);
+	static const char *const headings[] = {"config",     "victim", "aggressor", "load",
+					       "shares",     "p50",    "p99",       "p99.9",
+					       "detectable", "blocks"};
+	struct ct_table *table = table_of(headings, COUNT(headings), 5);
 
 	for (size_t c = 0; table && c < page->analysis->n_cells; c++) {
 		const struct ct_cell_analysis *cell = &page->analysis->cells[c];
@@ -225,6 +228,7 @@ static bool coupling(const struct page *page, struct ct_error *err)
 
 		name_cell(table, page->analysis, cell->cell);
 		ct_table_cell(table, "%s", ct_load_names[cell->load]);
+		ct_table_cell(table, "%s", cell->shared ? cell->shared : "?");
 		ct_table_cell(table, "%s", ratio_text(&cell->quantiles[0].slowdown, text));
 		ct_table_cell(table, "%s", ratio_text(&cell->quantiles[3].slowdown, text));
 		ct_table_cell(table, "%s", ratio_text(&cell->quantiles[4].slowdown, text));
@@ -275,7 +279,7 @@ static bool decomposition(const struct page *page, struct ct_error *err)
 	static const char *const headings[] = {"config",         "victim",         "within epoch",
 					       "between epochs", "between phases", "between blocks",
 					       "neighbour",      "omega squared"};
-	struct ct_table *table = table_of(headings, 8, 2);
+	struct ct_table *table = table_of(headings, COUNT(headings), 2);
 
 	for (size_t i = 0; table && i < page->analysis->n_decompositions; i++) {
 		const struct ct_decomposition *one = &page->analysis->decompositions[i];
@@ -395,7 +399,7 @@ static bool prices(const struct page *page, struct ct_error *err)
 	if (page->analysis->n_prices == 0)
 		return true;
 	fputs("Price of the partition itself, nobody else there:\n", page->out);
-	table = table_of(headings, 6, 3);
+	table = table_of(headings, COUNT(headings), 3);
 	for (size_t i = 0; table && i < page->analysis->n_prices; i++) {
 		const struct ct_price *price = &page->analysis->prices[i];
 		char text[CELL_TEXT];
@@ -425,7 +429,7 @@ static bool ranking(const struct page *page, struct ct_error *err)
 		return ct_broken_errno(err, "memory for %zu configs", analysis->n_configs);
 	n = ct_rank_configs(analysis, page->slo, rankings);
 	fputs("Configs for the SLO given, best first:\n", page->out);
-	table = table_of(headings, 5, 3);
+	table = table_of(headings, COUNT(headings), 3);
 	for (size_t i = 0; table && i < n; i++) {
 		char bound[CT_UNIT_TEXT], estimate[CT_UNIT_TEXT];
 

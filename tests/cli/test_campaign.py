@@ -76,11 +76,16 @@ class Planted(CampaignTest):
 
     def test_a_neighbour_on_the_same_core_is_found_and_an_idle_one_is_not(self):
         suite = self.file("planted.ini", PLANTED)
-        result = self.path("planted.h5")
-        self.run_ok("run", suite, "-o", result, "--seed", "1", "-q")
+        # A busy machine widens the interval: then more blocks are asked for, as a user would.
+        for replicates in (8, 24):
+            result = self.path(f"planted-{replicates}.h5")
+            self.run_ok("run", suite, "-o", result, "--seed", "1", "-q", "--set",
+                        f"suite.replicates={replicates}")
+            cells = self.cells(result)
+            planted, idle = cells["spin", "cpu"], cells["spin", "null"]
+            if planted["quantiles"][0]["slowdown"]["lo"] > 1:
+                break
         self.run_ok("validate", result)
-        cells = self.cells(result)
-        planted, idle = cells["spin", "cpu"], cells["spin", "null"]
         # It can't reach what it does alone on the core ("contended"), unless the machine gave it
         # less while that was measured ("held"); idle it never is.
         self.assertIn(planted["load"], ("contended", "held"))

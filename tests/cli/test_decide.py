@@ -133,6 +133,36 @@ class Compare(Decide):
         self.assert_refused(self.cotenant("compare", a, cut), USAGE, "cut.h5")
 
 
+class Configs(Decide):
+    def test_the_price_of_a_config_is_not_its_neighbours(self):
+        path = self.campaign("a.h5", effect=1.5)
+        self.change(path, "cells/config", ["whole", "slice"])
+        value = json.loads(self.cotenant("analyze", path, "--json", "-").stdout)
+        jsonschema.validate(value, schema("analysis"))
+        self.assertEqual([g["config"] for g in value["grades"]], ["whole", "slice"])
+        price = value["partition_prices"][0]
+        self.assertEqual((price["config"], price["reference"]), ("slice", "whole"))
+        ratio = next(q["price"] for q in price["quantiles"] if q["q"] == 0.5)
+        self.assertLess(ratio["lo"], ratio["value"])
+        self.assertGreater(ratio["lo"], 0.95)
+        self.assertLess(ratio["hi"], 1.05)
+
+    def test_the_shared_resource_comes_from_the_tree_of_the_file(self):
+        path = self.campaign("a.h5")
+        tree = ROOT / "tests" / "fixtures" / "topologies" / "gpu-server.xml"
+        self.change(path, "victims/tenant", ["victim"])
+        self.change(path, "aggressors/tenant", ["neighbour", "away"])
+        self.change(path, "provenance/hwloc_xml", tree.read_text())
+        self.change(path, "placement/json", json.dumps(
+            {"local": {"victim": {"cpus": "0"}, "neighbour": {"cpus": "0"}}}))
+        value = json.loads(self.cotenant("analyze", path, "--json", "-").stdout)
+        jsonschema.validate(value, schema("analysis"))
+        self.assertEqual([c["shared"] for c in value["cells"]], ["core", None])
+        self.change(path, "provenance/hwloc_xml", "<no tree")
+        value = json.loads(self.cotenant("analyze", path, "--json", "-").stdout)
+        self.assertEqual([c["shared"] for c in value["cells"]], [None, None])
+
+
 class Qualify(Decide):
     def spec(self, *lines):
         return self.file("spec.ini", "[require one]\n" + "\n".join(lines) + "\n")
