@@ -169,10 +169,13 @@ lint:
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/cotenant/suites \
+		$(DESTDIR)$(PREFIX)/share/cotenant/suites/specs \
 		$(DESTDIR)$(PREFIX)/share/doc/cotenant
 	install -m 755 $(BUILD)/cotenant $(DESTDIR)$(PREFIX)/bin/cotenant
 	install -m 644 $(wildcard suites/*.ini) $(DESTDIR)$(PREFIX)/share/cotenant/suites/
-	install -m 644 LICENSE $(wildcard *.md results-schema/SCHEMA.md) \
+	install -m 644 $(wildcard suites/specs/*.ini) \
+		$(DESTDIR)$(PREFIX)/share/cotenant/suites/specs/
+	install -m 644 LICENSE $(wildcard *.md results-schema/SCHEMA.md results-schema/*.schema.json) \
 		$(DESTDIR)$(PREFIX)/share/doc/cotenant/
 
 clean:

@@ -110,7 +110,7 @@ static bool run(int argc, char **argv, struct ct_error *err)
 
 const struct ct_command ct_command_analyze = {
 	.name = "analyze",
-	.summary = "Analyse a result: instability, coupling, where the variance is from, promises",
+	.summary = "analyse a result: instability, coupling, where the variance is from, promises",
 	.usage =
 		"Usage: cotenant analyze OUT.h5 [...] [--json [F]] [--slo SLO] [--confidence 95%]\n"
 		"\n"

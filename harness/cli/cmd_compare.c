@@ -169,7 +169,7 @@ static bool run(int argc, char **argv, struct ct_error *err)
 
 const struct ct_command ct_command_compare = {
 	.name = "compare",
-	.summary = "Compare two results cell by cell: regressed, improved, equivalent",
+	.summary = "compare two results cell by cell: regressed, improved, equivalent",
 	.usage =
 		"Usage: cotenant compare BASE.h5 NEW.h5 [--margin 3%] [--fdr 0.05] [--gate p99]\n"
 		"                        [--json [F]] [--junit F]\n"

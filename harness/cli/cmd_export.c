@@ -201,7 +201,7 @@ static bool run(int argc, char **argv, struct ct_error *err)
 
 const struct ct_command ct_command_export = {
 	.name = "export",
-	.summary = "Export a result as CSV, JSON or HdrHistogram percentiles",
+	.summary = "export a result as CSV, JSON or HdrHistogram percentiles",
 	.usage =
 		"Usage: cotenant export OUT.h5 --format csv|json|hgrm [-o FILE] [--force]\n"
 		"       [--config C] [--victim V] [--aggressor A] [--intensity P%] [--role R]\n"

@@ -112,7 +112,7 @@ static bool run(int argc, char **argv, struct ct_error *err)
 
 const struct ct_command ct_command_qualify = {
 	.name = "qualify",
-	.summary = "Hold a result to a specification: pass, fail, inconclusive",
+	.summary = "hold a result to a specification: pass, fail, inconclusive",
 	.usage =
 		"Usage: cotenant qualify OUT.h5 SPEC.ini [--json [F]] [--junit F]\n"
 		"\n"

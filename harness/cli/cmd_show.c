@@ -60,7 +60,7 @@ static bool run(int argc, char **argv, struct ct_error *err)
 
 const struct ct_command ct_command_show = {
 	.name = "show",
-	.summary = "Show a result: its quality, the victims, who disturbs whom",
+	.summary = "show a result: its quality, the victims, who disturbs whom",
 	.usage = "Usage: cotenant show OUT.h5\n"
 		 "\n"
 		 "Prints, in this order: the quality of the measurement (clock, null victim, a\n"

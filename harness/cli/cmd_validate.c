@@ -62,7 +62,7 @@ static bool run(int argc, char **argv, struct ct_error *err)
 
 const struct ct_command ct_command_validate = {
 	.name = "validate",
-	.summary = "Check a result file against the schema",
+	.summary = "check a result file against the schema",
 	.usage = "Usage: cotenant validate OUT.h5\n"
 		 "\n"
 		 "Checks every rule of results-schema/SCHEMA.md. Prints one line with OK, or a "
