@@ -110,6 +110,10 @@ static bool read_intensity(const struct ct_document *document, struct ct_section
 		return true;
 	if (!ct_parse_percent(entry->value, &out->intensity, err))
 		return ct_error_at_entry(document, entry, err);
+	if (out->intensity > 100) {
+		ct_usage(err, "intensity %s: at most 100%%", entry->value);
+		return ct_error_at_entry(document, entry, err);
+	}
 	return true;
 }
 

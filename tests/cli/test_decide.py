@@ -247,6 +247,7 @@ class Qualify(Decide):
                 ("[requre a]\nmetric = p99\nlimit = 5us\n", ("spec.ini:1", "require")),
                 ("[require a]\nlimit = 5us\n", ("spec.ini:1", "metric")),
                 ("[require a]\nmetric = p99\nlimit = 1s\nconfidence = 20%\n", ("spec.ini:4",)),
+                ("[require a]\nmetric = p99\nlimit = 1s\nintensity = 509%\n", ("spec.ini:4", "100%")),
                 ("", ("spec.ini", "require"))):
             with self.subTest(text):
                 spec = self.file("spec.ini", text)
