@@ -22,7 +22,7 @@ CC      := gcc
 endif
 # Debian's own Python: h5py and scipy come from packages, and another python3 may lead the PATH.
 PYTHON  ?= $(firstword $(wildcard /usr/bin/python3) python3)
-PKG     := hwloc jansson hdf5 inih liburing
+PKG     := hwloc jansson hdf5 inih liburing libcmark
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION 2>/dev/null || echo unknown)
 
 # Targets that compile nothing work on a machine without the libraries.
@@ -94,6 +94,20 @@ $(LIBRARY): $(LIBRARY_OBJECTS) $(BUILD)/members.stamp
 $(BUILD)/obj/harness/core/version.o: private ALL_CFLAGS += -DCT_VERSION='"$(VERSION)"'
 $(BUILD)/obj/harness/core/version.o: $(BUILD)/version.stamp
 
+# Pages of the HTML report and its chart library are inputs of the object that embeds them. One copy
+# serves all variants; an empty one is a fetch that failed, and is tried again.
+ECHARTS := build/vendor/echarts.min.js
+PAGE_FILES := $(wildcard harness/report/page/*)
+ifeq ($(wildcard $(ECHARTS)),)
+$(ECHARTS): scripts/fetch-echarts.sh
+	$(Q)scripts/fetch-echarts.sh $@
+else ifneq ($(shell test -s $(ECHARTS) && echo there),there)
+$(ECHARTS): force
+	$(Q)scripts/fetch-echarts.sh $@
+endif
+$(BUILD)/obj/harness/report/page_assets.o: private ALL_CFLAGS += -DCT_ECHARTS_FILE='"$(ECHARTS)"'
+$(BUILD)/obj/harness/report/page_assets.o: $(PAGE_FILES) $(ECHARTS)
+
 # A stamp holds one value and changes only when the value does.
 define stamp
 	@mkdir -p $(@D)
@@ -146,12 +160,15 @@ test-cli: all
 	$(Q)$(RUN_TESTS) $(CLI_TESTS)
 
 DEMO := $(BUILD)/demo.h5
+DEMO_REPORT := $(BUILD)/demo.html
 demo: all
 	@rm -f $(DEMO) $(DEMO).*
 	$(BUILD)/cotenant run suites/quick.ini -o $(DEMO)
 	$(BUILD)/cotenant validate $(DEMO)
 	$(BUILD)/cotenant show $(DEMO)
+	$(BUILD)/cotenant report $(DEMO) -o $(DEMO_REPORT) --title "Noisy neighbours of this machine"
 	@echo
+	@echo "The report is $(DEMO_REPORT): open it in a browser, it needs no network."
 	@echo "The result is $(DEMO): '$(BUILD)/cotenant show $(DEMO)' prints it again, and h5dump or h5py read it."
 
 bench: all bench-tools

@@ -10,13 +10,15 @@
 set -eu
 export LC_ALL=C
 
-build='make gcc libc6-dev pkg-config libhwloc-dev libjansson-dev libhdf5-dev libinih-dev liburing-dev'
+build='make gcc libc6-dev pkg-config libhwloc-dev libjansson-dev libhdf5-dev libinih-dev liburing-dev libcmark-dev'
 tests='libcmocka-dev python3 python3-h5py python3-scipy python3-matplotlib python3-jsonschema hdf5-tools iproute2 strace'
 # Used where the distribution has them; cotenant does without.
-optional='libopenblas-dev'
+optional='libopenblas-dev npm'
 lint='clang clang-tidy clang-format llvm libomp-dev cppcheck git'
 # clang's sanitizer and fuzzer runtimes: a package of their own from Debian 12 on.
 lint_optional='libclang-rt-dev'
+# Drives the report in a browser.
+browser='chromium poppler-utils nodejs'
 bench='stress-ng rt-tests hyperfine iperf3'
 
 usage() {
@@ -59,9 +61,13 @@ installed() {
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
-# pkgconf took pkg-config's place and provides its command.
+# pkgconf took pkg-config's place and provides its command; npm may come from elsewhere.
 satisfied() {
-	installed "$1" || { [ "$1" = pkg-config ] && installed pkgconf; }
+	case $1 in
+	pkg-config) installed pkg-config || installed pkgconf ;;
+	npm) command -v npm >/dev/null ;;
+	*) installed "$1" ;;
+	esac
 }
 
 missing() {

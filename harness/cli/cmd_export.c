@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cotenant export: a result as CSV, JSON or HdrHistogram percentiles. */
+/* cotenant export: a result in the formats of other tools. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -18,7 +18,11 @@ typedef bool export_fn(struct ct_results *results, const struct ct_selection *se
 static const struct {
 	const char *name;
 	export_fn *write;
-} formats[] = {{"csv", ct_export_csv}, {"json", ct_export_json}, {"hgrm", ct_export_hgrm}};
+} formats[] = {{"csv", ct_export_csv},
+	       {"json", ct_export_json},
+	       {"hgrm", ct_export_hgrm},
+	       {"openmetrics", ct_export_openmetrics},
+	       {"markdown", ct_export_markdown}};
 enum { N_FORMATS = sizeof formats / sizeof formats[0] };
 
 struct arguments {
@@ -37,7 +41,8 @@ static bool choose_format(const char *name, struct arguments *arguments, struct 
 			return true;
 		}
 	}
-	return ct_usage(err, "export: --format %s: one of csv, json, hgrm", name);
+	return ct_usage(err, "export: --format %s: one of csv, json, hgrm, openmetrics, markdown",
+			name);
 }
 
 static bool choose_role(const char *name, struct ct_selection *selection, struct ct_error *err)
@@ -113,7 +118,9 @@ static bool parse(int argc, char **argv, struct arguments *arguments, struct ct_
 		return ct_usage(err, "export: give one result file: 'cotenant export OUT.h5 "
 				     "--format csv'");
 	if (!arguments->write)
-		return ct_usage(err, "export: which format? --format csv, json or hgrm");
+		return ct_usage(err,
+				"export: which format? --format csv, json, hgrm, openmetrics or "
+				"markdown");
 	arguments->path = argv[optind];
 	return true;
 }
@@ -201,9 +208,9 @@ static bool run(int argc, char **argv, struct ct_error *err)
 
 const struct ct_command ct_command_export = {
 	.name = "export",
-	.summary = "export a result as CSV, JSON or HdrHistogram percentiles",
+	.summary = "export a result: CSV, JSON, HdrHistogram, OpenMetrics, Markdown",
 	.usage =
-		"Usage: cotenant export OUT.h5 --format csv|json|hgrm [-o FILE] [--force]\n"
+		"Usage: cotenant export OUT.h5 --format FORMAT [-o FILE] [--force]\n"
 		"       [--config C] [--victim V] [--aggressor A] [--intensity P%] [--role R]\n"
 		"\n"
 		"  csv    a row for every phase, latencies in ns\n"
@@ -213,9 +220,19 @@ const struct ct_command ct_command_export = {
 		"and\n"
 		"         role; choose one (--victim dram --aggressor stream --intensity 100%\n"
 		"         --role treatment) to get a file that its plotter takes\n"
+		"  openmetrics\n"
+		"         OpenMetrics 1.0 text in seconds and ratios, with 95 % limits as "
+		"families\n"
+		"         of their own (..._lower_..., ..._upper_...); what is not known is left "
+		"out\n"
+		"  markdown\n"
+		"         a summary for a pull request: cells, shares of variance, guarantees, "
+		"grades\n"
 		"\n"
 		"-o writes to FILE instead of standard output and refuses one that exists, unless\n"
-		"--force is given. R is baseline, treatment or recovery.\n"
+		"--force is given. R is baseline, treatment or recovery. What openmetrics and "
+		"markdown\n"
+		"say of a victim or a config as a whole is chosen by --config and --victim only.\n"
 		"\n"
 		"Exit status: 0; 2 when the file can't be read or written, with the reason; 4 "
 		"when\n"

@@ -17,6 +17,8 @@
 #include "harness/stats/interval.h"
 #include "harness/store/results.h"
 
+enum { CT_MARKED = 16 };
+
 /* Instability of one side of a cell. */
 struct ct_stability {
 	double cov;                /* standard deviation over mean of the pooled samples */
@@ -27,6 +29,10 @@ struct ct_stability {
 	double p_drift;            /* of a steady level over the campaign, block by block */
 	bool stationary;           /* false as well where it can't be told: see p_drift */
 	size_t changes;            /* change points in the blocks' medians, in order of time */
+	/* Visits (places in the realised order) of the blocks that open a new regime, the first
+	 * CT_MARKED of them. */
+	uint32_t marked_visits[CT_MARKED];
+	size_t n_marked;
 };
 
 struct ct_cell_quantile {

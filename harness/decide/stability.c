@@ -55,11 +55,11 @@ static void dependence(struct ct_stability *stability, const struct ct_cell_evid
 		stability->effective_epochs = NAN;
 }
 
-/* Medians of the blocks in the order of time, averaged down to MOST_VALUES. */
+/* Medians of the blocks in the order of time, averaged down to MOST_VALUES, *per_value a value. */
 static size_t levels_in_time(const struct ct_cell_evidence *cell, enum ct_role role,
-			     struct level *levels, double *series)
+			     struct level *levels, double *series, size_t *per_value)
 {
-	size_t n = 0, per_value, values = 0;
+	size_t n = 0, values = 0;
 
 	for (size_t b = 0; b < cell->used; b++) {
 		double ns = cell->blocks[b].side[role].ns[0];
@@ -68,14 +68,25 @@ static size_t levels_in_time(const struct ct_cell_evidence *cell, enum ct_role r
 			levels[n++] = (struct level){cell->blocks[b].visit, log(ns)};
 	}
 	qsort(levels, n, sizeof *levels, by_visit);
-	per_value = n / MOST_VALUES + 1;
-	for (size_t i = 0; i + per_value <= n; i += per_value) {
+	*per_value = n / MOST_VALUES + 1;
+	for (size_t i = 0; i + *per_value <= n; i += *per_value) {
 		series[values] = 0;
-		for (size_t k = 0; k < per_value; k++)
-			series[values] += levels[i + k].log_ns / (double)per_value;
+		for (size_t k = 0; k < *per_value; k++)
+			series[values] += levels[i + k].log_ns / (double)*per_value;
 		values++;
 	}
 	return values;
+}
+
+static void mark(struct ct_stability *stability, const struct ct_changes *changes,
+		 const struct level *levels, size_t per_value)
+{
+	stability->changes = changes->n;
+	while (stability->n_marked < changes->n && stability->n_marked < CT_MARKED) {
+		const size_t value = changes->at[stability->n_marked];
+
+		stability->marked_visits[stability->n_marked++] = levels[value * per_value].visit;
+	}
 }
 
 static bool regimes(struct ct_stability *stability, const struct ct_cell_evidence *cell,
@@ -90,7 +101,8 @@ static bool regimes(struct ct_stability *stability, const struct ct_cell_evidenc
 
 	stability->p_drift = NAN;
 	if (ok) {
-		size_t n = levels_in_time(cell, role, levels, series);
+		size_t per_value;
+		size_t n = levels_in_time(cell, role, levels, series, &per_value);
 
 		if (ct_stationarity(series, n, confidence, &stationarity)) {
 			stability->p_drift = stationarity.p_drift;
@@ -99,7 +111,7 @@ static bool regimes(struct ct_stability *stability, const struct ct_cell_evidenc
 		/* A fixed seed: the same file gives the same answer. */
 		ct_rng_seed(&rng, 1);
 		if (ct_change_points(series, n, LEAST_SEGMENT, 1 - confidence, &rng, &changes))
-			stability->changes = changes.n;
+			mark(stability, &changes, levels, per_value);
 		ct_changes_free(&changes);
 	}
 	free(levels);

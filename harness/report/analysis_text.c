@@ -7,6 +7,7 @@
 
 #include "harness/core/units.h"
 #include "harness/report/analysis_report.h"
+#include "harness/report/answers.h"
 #include "harness/store/column.h"
 
 enum { CELL_TEXT = 112 };
@@ -85,29 +86,14 @@ static void name_cell(struct ct_table *table, const struct ct_analysis *analysis
 		      cell->intensity);
 }
 
-/* ---- Instability ---- */
-
-static void instability_sentence(const struct page *page)
+static void answer(const struct page *page, size_t section)
 {
-	const struct ct_analysis *analysis = page->analysis;
-	uint32_t worst = 0;
-	double most = -1;
+	char text[CT_ANSWER_TEXT];
 
-	for (uint32_t c = 0; c < analysis->n_cells; c++) {
-		if (analysis->cells[c].jitter.value > most) {
-			most = analysis->cells[c].jitter.value;
-			worst = c;
-		}
-	}
-	if (most < 0) {
-		fprintf(page->out, "No cell has the samples that a p99 needs.\n\n");
-		return;
-	}
-	fprintf(page->out, "Most unstable: %s beside %s, where p99 is %.3g times p50.\n\n",
-		analysis->tables->victims[analysis->tables->cells[worst].victim].name,
-		analysis->tables->aggressors[analysis->tables->cells[worst].aggressor].name,
-		most + 1);
+	fprintf(page->out, "%s\n\n", ct_answers[section](page->analysis, text));
 }
+
+/* ---- Instability ---- */
 
 static void quantile_row(struct ct_table *table, const struct ct_analysis *analysis,
 			 const struct ct_cell_analysis *cell, enum ct_role role)
@@ -187,33 +173,6 @@ static bool stability(const struct page *page, struct ct_error *err)
 
 /* ---- Coupling ---- */
 
-static void coupling_sentence(const struct page *page)
-{
-	const struct ct_analysis *analysis = page->analysis;
-	const struct ct_cell_analysis *worst = NULL;
-	char text[CELL_TEXT];
-
-	for (size_t c = 0; c < analysis->n_cells; c++) {
-		const struct ct_cell_analysis *cell = &analysis->cells[c];
-		const struct ct_interval *slowdown =
-			&cell->quantiles[ct_gate_quantile(cell)].slowdown;
-
-		if (slowdown->lo > 1 + 1.0 / 1024 &&
-		    (!worst ||
-		     slowdown->value > worst->quantiles[ct_gate_quantile(worst)].slowdown.value))
-			worst = cell;
-	}
-	if (!worst) {
-		fputs("No slowdown is clear of 1.\n\n", page->out);
-		return;
-	}
-	fprintf(page->out, "%s slows %s most: %s by %s.\n\n",
-		analysis->tables->aggressors[analysis->tables->cells[worst->cell].aggressor].name,
-		analysis->tables->victims[analysis->tables->cells[worst->cell].victim].name,
-		ct_quantile_names[ct_gate_quantile(worst)],
-		ratio_text(&worst->quantiles[ct_gate_quantile(worst)].slowdown, text));
-}
-
 static bool coupling(const struct page *page, struct ct_error *err)
 {
 	static const char *const headings[] = {"config",     "victim", "aggressor", "load",
@@ -243,28 +202,6 @@ static bool coupling(const struct page *page, struct ct_error *err)
 }
 
 /* ---- Decomposition ---- */
-
-static void decomposition_sentence(const struct page *page)
-{
-	const struct ct_analysis *analysis = page->analysis;
-	const struct ct_decomposition *most = NULL;
-
-	for (size_t i = 0; i < analysis->n_decompositions; i++) {
-		const struct ct_decomposition *one = &analysis->decompositions[i];
-
-		if (one->known && (!most || one->omega_squared.value > most->omega_squared.value))
-			most = one;
-	}
-	if (!most)
-		fputs("The blocks are too few to split the variance.\n\n", page->out);
-	else
-		fprintf(page->out,
-			"Most of a neighbour's making: %s, %.3g %% [%.3g, %.3g] of the variance of "
-			"log latency.\n\n",
-			analysis->tables->victims[most->victim].name,
-			100 * most->omega_squared.value, 100 * most->omega_squared.lo,
-			100 * most->omega_squared.hi);
-}
 
 static void share_cell(struct ct_table *table, double part, double total)
 {
@@ -308,39 +245,6 @@ static bool decomposition(const struct page *page, struct ct_error *err)
 }
 
 /* ---- Guarantee and strategy ---- */
-
-static void promise(const struct page *page, const struct ct_guarantee *out)
-{
-	const struct ct_results_tables *tables = page->analysis->tables;
-	char text[CT_UNIT_TEXT];
-
-	fprintf(page->out, "Under %s, %s %s ", out->config, tables->victims[out->victim].name,
-		ct_quantile_names[out->k]);
-	if (out->needs_blocks == 0)
-		fprintf(page->out, "<= %s at %g %% under the worst neighbour tested.\n\n",
-			ns_text(out->bound_ns, text), 100 * page->analysis->confidence);
-	else
-		fprintf(page->out,
-			"can't be promised yet: needs %zu more block%s of each cell.\n\n",
-			out->needs_blocks, out->needs_blocks == 1 ? "" : "s");
-}
-
-/* The promise that reaches farthest: the highest quantile with a bound; else the first lack. */
-static void guarantee_sentence(const struct page *page)
-{
-	const struct ct_analysis *analysis = page->analysis;
-	const struct ct_guarantee *best = NULL;
-
-	for (size_t i = 0; i < analysis->n_guarantees; i++) {
-		const struct ct_guarantee *one = &analysis->guarantees[i];
-
-		if (!best ||
-		    (one->needs_blocks == 0 && (best->needs_blocks > 0 || one->k > best->k)))
-			best = one;
-	}
-	if (best)
-		promise(page, best);
-}
 
 /* A column a quantile; "needs N more" are blocks of every cell. */
 static bool guarantees(const struct page *page, struct ct_error *err)
@@ -449,19 +353,19 @@ bool ct_analysis_print(const struct ct_analysis *analysis, const struct ct_slo *
 	const struct page page = {analysis, slo, out, style};
 
 	ct_print_heading(out, style, "Instability");
-	instability_sentence(&page);
+	answer(&page, 0);
 	if (!quantiles(&page, err) || !stability(&page, err))
 		return false;
 	ct_print_heading(out, style, "Coupling");
-	coupling_sentence(&page);
+	answer(&page, 1);
 	if (!coupling(&page, err))
 		return false;
 	ct_print_heading(out, style, "Decomposition");
-	decomposition_sentence(&page);
+	answer(&page, 2);
 	if (!decomposition(&page, err))
 		return false;
 	ct_print_heading(out, style, "Guarantee and strategy");
-	guarantee_sentence(&page);
+	answer(&page, 3);
 	if (!guarantees(&page, err))
 		return false;
 	grades(&page);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Exports of a result: CSV (a row a phase), JSON (results-schema/export.schema.json) and the
- * percentile format of HdrHistogram, which its plotter draws. Each writes to `out` as it goes and
- * returns false when the file can't be read; the caller checks that `out` took it all.
+ * Exports of a result: CSV (a row a phase), JSON (results-schema/export.schema.json), the
+ * percentile format of HdrHistogram, which its plotter draws, OpenMetrics and Markdown. Each writes
+ * to `out` as it goes and returns false when the file can't be read; the caller checks that `out`
+ * took it all.
  */
 #ifndef COTENANT_REPORT_EXPORT_H
 #define COTENANT_REPORT_EXPORT_H
@@ -36,5 +37,10 @@ bool ct_export_hgrm(struct ct_results *results, const struct ct_selection *selec
 		    struct ct_error *err);
 /* One histogram in that format; `max_ns` is the exact maximum or NaN. */
 void ct_hgrm_write(const struct ct_hist *hist, double max_ns, FILE *out);
+/* The analysis (decide/analysis.h) at 95 % confidence, as metrics and as a summary with tables. */
+bool ct_export_openmetrics(struct ct_results *results, const struct ct_selection *selection,
+			   FILE *out, struct ct_error *err);
+bool ct_export_markdown(struct ct_results *results, const struct ct_selection *selection, FILE *out,
+			struct ct_error *err);
 
 #endif
