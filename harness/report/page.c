@@ -47,6 +47,17 @@ static json_t *quality_json(struct ct_results *results, double confidence, struc
 			 (json_int_t)quality.counted_epochs, "warnings", warnings);
 }
 
+/* [[workload, its tenant], ...] */
+static json_t *tenants_json(const struct ct_workload_info *workloads, size_t n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list,
+				      json_pack("[s, s]", workloads[i].name, workloads[i].tenant));
+	return list;
+}
+
 static json_t *answers_json(const struct ct_analysis *analysis)
 {
 	json_t *list = json_array();
@@ -91,10 +102,16 @@ static json_t *source_json(const struct ct_page *page, const struct ct_page_sour
 		json_decref(series);
 		return NULL;
 	}
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "label", source->label, "analysis",
-			 ct_analysis_json(&source->analysis, page->slo), "answers",
-			 answers_json(&source->analysis), "quality", quality, "curves", curves,
-			 "series", series, "background", background_json(page, source));
+	return json_pack(
+		"{s:s, s:{s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o}", "label", source->label,
+		"tenants", "victims",
+		tenants_json(source->analysis.tables->victims, source->analysis.tables->n_victims),
+		"aggressors",
+		tenants_json(source->analysis.tables->aggressors,
+			     source->analysis.tables->n_aggressors),
+		"analysis", ct_analysis_json(&source->analysis, page->slo), "answers",
+		answers_json(&source->analysis), "quality", quality, "curves", curves, "series",
+		series, "background", background_json(page, source));
 }
 
 /* A comparison that is refused is a column without verdicts, and the reason why. */
