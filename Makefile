@@ -5,6 +5,7 @@
 #   make demo       the default campaign on this machine, with its result printed
 #   make test       unit and command-line tests; test-unit and test-cli run one kind,
 #                   TESTS="hist cli_list" only those files
+#   make test-browser  the HTML report in headless Chromium
 #   make bench      the figures of BENCHMARKS.md, side by side with other tools;
 #                   PARTS="record_cost wakeup" only those
 #   make lint       format, warnings as errors, static analysis
@@ -74,7 +75,7 @@ FUZZERS     := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c))
 
 Q := $(if $(V),,@)
 
-.PHONY: all demo test test-unit test-cli unit-tests bench bench-tools fuzzers lint install clean \
+.PHONY: all demo test test-unit test-cli test-browser unit-tests bench bench-tools fuzzers lint install clean \
         print-cflags
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -158,6 +159,11 @@ test-unit: unit-tests
 	$(Q)$(RUN_TESTS) $(UNIT_TESTS)
 test-cli: all
 	$(Q)$(RUN_TESTS) $(CLI_TESTS)
+
+# The report in a real browser: scripts/setup.sh --browser installs what it takes.
+test-browser: all
+	@test -s $(ECHARTS) || { echo "the chart library could not be fetched: see scripts/fetch-echarts.sh" >&2; exit 1; }
+	$(Q)$(RUN_TESTS) $(wildcard tests/browser/test_*.py)
 
 DEMO := $(BUILD)/demo.h5
 DEMO_REPORT := $(BUILD)/demo.html

@@ -5,6 +5,7 @@
 #   scripts/setup.sh           what `make demo` and `make test` need
 #   scripts/setup.sh --lint    and the checkers of `make lint` and ci/
 #   scripts/setup.sh --bench   and the tools that `make bench` compares with
+#   scripts/setup.sh --browser and the browser that `make test-browser` looks at reports with
 #   scripts/setup.sh --all     everything
 #   scripts/setup.sh --dry-run lists what is missing and installs nothing
 set -eu
@@ -18,11 +19,11 @@ lint='clang clang-tidy clang-format llvm libomp-dev cppcheck git'
 # clang's sanitizer and fuzzer runtimes: a package of their own from Debian 12 on.
 lint_optional='libclang-rt-dev'
 # Drives the report in a browser.
-browser='chromium poppler-utils nodejs'
+browser='chromium chromium-driver python3-selenium poppler-utils'
 bench='stress-ng rt-tests hyperfine iperf3'
 
 usage() {
-	sed -n 's/^# \{0,1\}//; 3,9p' "$0"
+	sed -n 's/^# \{0,1\}//; 3,10p' "$0"
 }
 
 fail() {
@@ -40,8 +41,9 @@ for argument; do
 		welcome="$welcome $lint_optional"
 		;;
 	--bench) wanted="$wanted $bench" ;;
+	--browser) wanted="$wanted $browser" ;;
 	--all)
-		wanted="$wanted $lint $bench"
+		wanted="$wanted $lint $bench $browser"
 		welcome="$welcome $lint_optional"
 		;;
 	--dry-run) dry_run=yes ;;

@@ -28,6 +28,9 @@ class Truth:
     seed: int = 1
     blocks: int = 10
     aggressors: int = 1
+    victims: int = 1           # the k-th is k times as slow as the first
+    configs: int = 1
+    graded: bool = False       # effects from none to `effect` over the cells, not one for all
     samples: int = 2000        # of a phase
     epochs: int = 10           # of a phase
     distribution: str = "lognormal"
@@ -57,6 +60,18 @@ class Truth:
         if role == TREATMENT:
             value *= self.effect * (self.tail_effect if q > 0.9 else 1)
         return value
+
+    @property
+    def cells(self):
+        """(config, victim, aggressor) of each cell."""
+        return [(c, v, a) for c in range(self.configs) for v in range(self.victims)
+                for a in range(self.aggressors)]
+
+    def cell_effect(self, cell):
+        config, victim, aggressor = self.cells[cell]
+        if not self.graded:
+            return self.effect
+        return self.effect ** ((config + victim + aggressor) % 8 / 7)
 
     def as_json(self):
         slowdown = {str(q): self.quantile(q, TREATMENT) / self.quantile(q) for q in QUANTILES}
@@ -107,7 +122,7 @@ def bucket(ps):
 def phases_of(truth, rng):
     """Per visit: cell, block, and the latencies of its four phases in ps, shape (4, samples)."""
     visits = [(cell, block) for block in range(truth.blocks)
-              for cell in rng.permutation(truth.aggressors)]
+              for cell in rng.permutation(len(truth.cells))]
     z = ar1(rng, truth.rho, 4 * len(visits), truth.samples)
     for i, (cell, block) in enumerate(visits):
         roles = np.array(ORDERS[rng.integers(2)])
@@ -119,7 +134,8 @@ def phases_of(truth, rng):
         ns = truth.marginal(values)
         ns *= np.exp(log_effect[:, None] + np.repeat(epochs, truth.samples // truth.epochs, 1))
         hit = roles == TREATMENT
-        ns[hit] *= truth.effect
+        ns[hit] *= truth.cell_effect(cell)
+        ns *= 1 + truth.cells[cell][1]
         if truth.tail_effect != 1:
             beyond = values[hit] > NormalDist().inv_cdf(0.9)
             ns[hit] = np.where(beyond, ns[hit] * truth.tail_effect, ns[hit])
@@ -182,13 +198,15 @@ def write(path, truth):
         f.attrs.update(schema="cotenant.results/1", suite="synthetic", seed=truth.seed,
                        created="2026-01-02T03:04:05Z", complete=True, measure_ns=PHASE_NS,
                        epoch_ns=PHASE_NS // truth.epochs)
-        f["victims/name"], f["victims/kind"] = ["victim"], ["synthetic"]
-        f["aggressors/name"] = [f"aggressor{i}" for i in range(truth.aggressors)]
-        f["aggressors/kind"] = ["synthetic"] * truth.aggressors
-        f["cells/config"] = ["local"] * truth.aggressors
-        f["cells/victim"] = np.zeros(truth.aggressors, int)
-        f["cells/aggressor"] = np.arange(truth.aggressors)
-        f["cells/intensity"] = np.full(truth.aggressors, 100.0)
+        for table, name, n in (("victims", "victim", truth.victims),
+                               ("aggressors", "aggressor", truth.aggressors)):
+            f[f"{table}/name"] = [name if n == 1 and name == "victim" else f"{name}{i}"
+                                  for i in range(n)]
+            f[f"{table}/kind"] = ["synthetic"] * n
+        config, victim, aggressor = zip(*truth.cells)
+        f["cells/config"] = ["local" if c == 0 else f"config{c}" for c in config]
+        f["cells/victim"], f["cells/aggressor"] = victim, aggressor
+        f["cells/intensity"] = np.full(len(truth.cells), 100.0)
         for name, parts in build(truth).items():
             f[name] = np.concatenate(parts)
 

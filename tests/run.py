@@ -94,7 +94,7 @@ def run_file(path, options):
 def short_name(path):
     """tests/unit/test_hist.c -> hist; tests/cli/test_list.py -> cli_list."""
     name = re.sub(r"^test_", "", path.stem)
-    return f"cli_{name}" if path.suffix == ".py" else name
+    return f"{path.parent.name}_{name}" if path.suffix == ".py" else name
 
 
 def parse():

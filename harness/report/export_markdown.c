@@ -128,7 +128,7 @@ static void put_head(const struct page *page)
 		plural(tables->n_aggressors), page->analysis->n_configs,
 		plural(page->analysis->n_configs), tables->n_cells, plural(tables->n_cells));
 	put_text(tables->created, page->out);
-	fputs(" by cotenant ", page->out);
+	fputs(tables->version[0] ? " by cotenant " : "", page->out);
 	put_text(tables->version, page->out);
 	fprintf(page->out,
 		".\n\nQuality: %zu of %" PRIu64 " planned blocks, %zu used, %zu failed, %zu where "

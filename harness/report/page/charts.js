@@ -138,7 +138,7 @@ function ecdfOption(lines) {
 function boxOption(boxes) {
   return () => frame({
     legend: undefined,
-    grid: { left: 12, right: 30, top: 10, bottom: 52, containLabel: true },
+    grid: { left: 26, right: 30, top: 10, bottom: 52, containLabel: true },
     tooltip: { confine: true, renderMode: "richText", formatter: ({ name, value }) => `${name}\np1 ${latency(value[1])}, p25 ${latency(value[2])}, p50 ${latency(value[3])}, p75 ${latency(value[4])}, p99 ${latency(value[5])}` },
     yAxis: axis("", { type: "category", inverse: true, data: boxes.map((one) => one.name), axisLabel: { color: ink(), width: 190, overflow: "truncate" } }),
     xAxis: axis("latency: p1, quartiles, p99", { type: "log", min: "dataMin", max: "dataMax", axisLabel: { color: ink(), formatter: (v) => latency(v, 2), hideOverlap: true } }),
@@ -146,20 +146,35 @@ function boxOption(boxes) {
   });
 }
 
+/* A cell's blocks are spread over the campaign: the time between its phases is left out. */
+function measuredTime(series) {
+  const starts = [];
+  let passed = 0;
+  for (const [, begin, end] of series.phases) {
+    starts.push([begin, passed]);
+    passed += end - begin;
+  }
+  return (at) => {
+    const [begin, from] = starts.findLast(([start]) => start <= at + 1e-3) ?? starts[0];
+    return Number((from + at - begin).toFixed(3));
+  };
+}
+
 function timeOption(series) {
-  const points = (role, column) => series.points.filter((point) => point[3] === role && known(point[column])).map((point) => [point[0], point[column]]);
+  const moved = measuredTime(series);
+  const points = (role, column) => series.points.filter((point) => point[3] === role && known(point[column])).map((point) => [moved(point[0]), point[column], point[0]]);
   const roles = [[0, "alone", colours[0]], [1, "beside", colours[1]], [2, "recovery", colours[2]]];
-  const shaded = { silent: true, itemStyle: { color: colours[1], opacity: 0.1 }, data: series.phases.filter((phase) => phase[0] === 1).map((phase) => [{ xAxis: phase[1] }, { xAxis: phase[2] }]) };
-  const changes = [...series.changes.baseline.map((at) => [at, "regime change, alone"]), ...series.changes.treatment.map((at) => [at, "regime change, beside"])];
-  const marks = { symbol: "none", label: { color: ink(), formatter: "{b}" }, lineStyle: { color: colours[3], type: "solid", width: 2 }, data: changes.map(([at, name]) => ({ xAxis: at, name })) };
+  const shaded = { silent: true, itemStyle: { color: colours[1], opacity: 0.13 }, data: series.phases.filter((phase) => phase[0] === 1).map(([, begin, end]) => [{ xAxis: moved(begin) }, { xAxis: Number((moved(begin) + end - begin).toFixed(3)) }]) };
+  const changes = [...series.changes.baseline.map((at) => [at, "change, alone"]), ...series.changes.treatment.map((at) => [at, "change, beside"])];
+  const marks = { symbol: "none", label: { color: ink(), formatter: "{b}" }, lineStyle: { color: colours[3], type: "solid", width: 2 }, data: changes.map(([at, name]) => ({ xAxis: moved(at), name })) };
   const all = roles.flatMap(([role, name, color]) => [
     { name: `${name}, p50`, type: "scatter", symbolSize: 4, color, data: points(role, 1) },
     { name: `${name}, p99`, type: "scatter", symbolSize: 5, symbol: "triangle", color, itemStyle: { opacity: 0.55 }, data: points(role, 2) },
   ]).filter((one) => one.data.length > 0);
   if (all.length > 0) Object.assign(all[0], { markArea: shaded, markLine: marks });
   return () => frame({
-    tooltip: { confine: true, renderMode: "richText", formatter: ({ seriesName, value }) => value ? `${seriesName}\n${latency(value[1])} at ${value[0]} s` : "" },
-    xAxis: axis("time since the campaign's start, s", { type: "value", min: "dataMin", max: "dataMax" }),
+    tooltip: { confine: true, renderMode: "richText", formatter: ({ seriesName, value }) => value ? `${seriesName}\n${latency(value[1])}, ${value[2]} s into the campaign` : "" },
+    xAxis: axis("measured time of this cell, s", { type: "value", min: 0, max: "dataMax" }),
     yAxis: axis("latency of an epoch", { type: "log", min: "dataMin", max: "dataMax", nameGap: 52, axisLabel: { color: ink(), formatter: (v) => latency(v, 2), hideOverlap: true } }),
     series: all,
   });
@@ -169,7 +184,7 @@ function heatOption(map) {
   const most = Math.max(1.1, ...map.cells.map((one) => one.value));
   return () => frame({
     legend: undefined,
-    grid: { left: 12, right: 20, top: 12, bottom: 70, containLabel: true },
+    grid: { left: 26, right: 20, top: 12, bottom: 70, containLabel: true },
     tooltip: { confine: true, renderMode: "richText", formatter: ({ data }) => data.hover },
     xAxis: axis("", { type: "category", data: map.columns, axisLabel: { color: ink(), rotate: map.columns.length > 6 ? 40 : 0, interval: 0, width: 120, overflow: "truncate" }, splitArea: { show: false } }),
     yAxis: axis("", { type: "category", inverse: true, data: map.lines, axisLabel: { color: ink(), interval: 0, width: 200, overflow: "truncate" } }),
@@ -214,7 +229,7 @@ const componentNames = [["within_epoch", "within an epoch"], ["between_epoch", "
 
 function stackOption(bars) {
   return () => frame({
-    grid: { left: 12, right: 24, top: 44, bottom: 46, containLabel: true },
+    grid: { left: 26, right: 24, top: 44, bottom: 46, containLabel: true },
     tooltip: { confine: true, renderMode: "richText", formatter: ({ seriesName, name, value }) => `${name}\n${seriesName}: ${value.toFixed(2)} %` },
     xAxis: axis("share of the variance of log latency, %", { min: 0, max: 100 }),
     yAxis: axis("", { type: "category", inverse: true, data: bars.map((bar) => bar.name), axisLabel: { color: ink(), interval: 0, width: 200, overflow: "truncate" } }),

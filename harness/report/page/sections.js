@@ -129,7 +129,7 @@ function heatMap() {
   return { option: heatOption(map), height: 150 + 34 * lines.length,
     columns: [{ title: "victim" }, { title: "aggressor" }, { title: "quantile" }, { title: "slowdown", interval: true, text: ratio }, { title: "load" }],
     rows: drawn.map((cell) => [nameOf(cell), cell.beside, quantileName(cell.gate_q), cell.gate.slowdown, cell.load]),
-    says: `Slowdown of the highest quantile that a cell's blocks carry, of ${lines.length} victims beside ${columns.length} aggressors; ° where the interval includes 1; cells without a number are left empty. Hover shows the interval.` };
+    says: `Slowdown of the highest quantile that a cell's blocks carry, of ${lines.length} ${manyPlaces ? "victims and places" : "victims"} beside ${columns.length} aggressors; ° where the interval includes 1; cells without a number are left empty. Hover shows the interval.` };
 }
 
 function sensitivity(pick) {
@@ -180,7 +180,7 @@ function coupling() {
     figures(chart("matrix", "Coupling matrix", heatMap, { wide: true })),
     el("div", { class: "picker" }, choice("victim", victims, pick.victim, (value) => { pick.victim = value; if (!cells.some((cell) => cell.victim === value && cell.place === pick.place)) pick.place = cells.find((cell) => cell.victim === value).place; curves.update(); }).node,
       manyPlaces ? choice("in", places, pick.place, (value) => { pick.place = value; curves.update(); }).node : null),
-    figures(curves, ...report.sources.map((source, s) => chart(several ? "topology-" + s : "topology", several ? `Hardware: ${source.label}` : "Hardware and what is shared", () => topology(source)))));
+    figures(curves, ...report.sources.map((source, s) => chart(several ? "topology-" + s : "topology", several ? `Hardware: ${source.label}` : "Hardware and what is shared", () => topology(source), { wide: true }))));
 }
 
 /* ---- Decomposition ---- */
