@@ -24,13 +24,6 @@ static bool keep_raw(void *context, uint32_t order, uint32_t epoch,
 	return !sink->store_failed;
 }
 
-static void watch(void *context, const struct ct_epoch_row *row)
-{
-	const struct raw_sink *sink = context;
-
-	ct_progress_epoch(sink->run->progress, row);
-}
-
 static int64_t unix_ns(void)
 {
 	struct timespec now;
@@ -58,7 +51,6 @@ static struct ct_phase_plan plan_phase(const struct ct_block_run *run, const str
 			run->ground->configs[cell->config].aggressors[cell->aggressor].solo_rate,
 		.blocks = job->aggressors[cell->aggressor].ops->blocks,
 		.raw = keep_raw,
-		.watch = watch,
 		.context = sink,
 	};
 }
@@ -71,8 +63,11 @@ static bool run_phases(const struct ct_block_run *run, const struct ct_visit *vi
 		struct ct_phase_plan plan = plan_phase(run, visit, order, sink);
 
 		record->n_phases = order + 1;
+		ct_progress_phase(run->progress, plan.role, order,
+				  plan.warmup_ns + plan.measure_ns);
 		if (!ct_phase_run(crew, &plan, &record->phases[order], err))
 			return false;
+		ct_progress_phase_done(run->progress, &record->phases[order]);
 	}
 	return true;
 }

@@ -75,14 +75,23 @@ static bool open_store(struct campaign *campaign, struct ct_error *err)
 	return good;
 }
 
-static void describe_cell(const struct campaign *campaign, const struct ct_cell *cell, char *out,
-			  size_t size)
+static struct ct_live_block describe_block(const struct campaign *campaign, uint32_t visit)
 {
 	const struct ct_job *job = campaign->request->job;
+	const struct ct_plan *plan = campaign->request->plan;
+	const struct ct_visit *at = &plan->visits[visit];
+	const struct ct_cell *cell = &plan->cells[at->cell];
 
-	snprintf(out, size, "%s: %s x %s %.4g %%", job->configs[cell->config].name,
-		 job->victims[cell->victim].name, job->aggressors[cell->aggressor].name,
-		 cell->intensity);
+	return (struct ct_live_block){
+		.cell = at->cell,
+		.config = job->configs[cell->config].name,
+		.victim = job->victims[cell->victim].name,
+		.aggressor = job->aggressors[cell->aggressor].name,
+		.unit = job->aggressors[cell->aggressor].ops->unit,
+		.intensity = cell->intensity,
+		.block = at->block + 1,
+		.blocks = plan->n_visits / plan->n_cells,
+	};
 }
 
 static void tally(struct campaign *campaign, const struct ct_block_record *record)
@@ -130,10 +139,9 @@ static bool run_visits(struct campaign *campaign, struct ct_error *err)
 	ct_progress_begin(&campaign->progress, n, plan->n_cells, plan->duration_ns);
 	for (uint32_t visit = 0; visit < n; visit++) {
 		const struct ct_visit *at = &plan->visits[visit];
-		char text[256];
+		const struct ct_live_block block = describe_block(campaign, visit);
 
-		describe_cell(campaign, &plan->cells[at->cell], text, sizeof text);
-		ct_progress_block(&campaign->progress, text);
+		ct_progress_block(&campaign->progress, &block);
 		if (ct_store_has(campaign->store, at->cell, at->block)) {
 			ct_progress_block_done(&campaign->progress, NULL, true);
 			continue;

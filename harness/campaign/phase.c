@@ -242,8 +242,6 @@ static bool take_epoch(struct collector *collector, const unsigned char *payload
 	record->epochs[record->n_epochs++] = wire.row;
 	record->raw_dropped += wire.raw_dropped;
 	collector->pending[collector->n_pending++] = epoch;
-	if (collector->plan->watch)
-		collector->plan->watch(collector->plan->context, &wire.row);
 	if (!store_raw(collector, &wire, body + raw_at, epoch.epoch, err))
 		return false;
 	/* Without an aggressor there is nothing to wait for. */

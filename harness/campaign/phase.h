@@ -33,8 +33,6 @@ struct ct_phase_plan {
 	/* Raw samples go here as they come; NULL: not kept. */
 	bool (*raw)(void *context, uint32_t order, uint32_t epoch,
 		    const struct ct_raw_sample *samples, size_t n, struct ct_error *err);
-	/* Called for every epoch, for a live view; NULL: nobody looks. */
-	void (*watch)(void *context, const struct ct_epoch_row *row);
 	void *context;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "harness/campaign/progress.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 #include <jansson.h>
 
 #include "harness/core/clock.h"
-#include "harness/core/units.h"
+#include "harness/store/column.h"
 
 enum { BAR_WIDTH = 24, REDRAW_NS = 200000000 };
 
@@ -18,18 +19,12 @@ void ct_progress_init(struct ct_progress *progress, enum ct_progress_style style
 	const char *terminal = getenv("TERM");
 
 	*progress = (struct ct_progress){.style = style};
+	ct_live_init(&progress->live, 0);
 	if (style != CT_PROGRESS_AUTO)
 		return;
 	progress->style = isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb") != 0
 				  ? CT_PROGRESS_BAR
 				  : CT_PROGRESS_LINES;
-}
-
-static void clear_bar(struct ct_progress *progress)
-{
-	if (progress->on_screen)
-		fputs("\r\033[K", stderr);
-	progress->on_screen = false;
 }
 
 /* Until blocks have been timed the plan's estimate is all there is. */
@@ -66,32 +61,27 @@ static void emit_json(json_t *object)
 	json_decref(object);
 }
 
-static void draw_bar(struct ct_progress *progress, const struct ct_epoch_row *row)
+static void draw(struct ct_progress *progress)
 {
 	size_t filled = progress->total ? BAR_WIDTH * progress->done / progress->total : 0;
-	char bar[BAR_WIDTH + 1], eta[32], p50[CT_UNIT_TEXT], p99[CT_UNIT_TEXT];
+	char bar[BAR_WIDTH + 1], eta[32], head[128];
 
 	memset(bar, '.', BAR_WIDTH);
 	memset(bar, '#', filled);
 	bar[BAR_WIDTH] = '\0';
 	format_clock(remaining_ns(progress), eta, sizeof eta);
-	fprintf(stderr, "\r\033[K[%s] %zu/%zu  ETA %s  %s", bar, progress->done, progress->total,
-		eta, progress->now);
-	if (row && row->count)
-		fprintf(stderr, "  p50 %s  p99 %s", ct_format_ns(row->p50_ns, p50),
-			ct_format_ns(row->p99_ns, p99));
-	fflush(stderr);
-	progress->on_screen = true;
-	progress->shown_ns = ct_monotonic_ns();
+	snprintf(head, sizeof head, "[%s] %zu/%zu blocks  ETA %s", bar, progress->done,
+		 progress->total, eta);
+	ct_live_draw(&progress->live, head);
 }
 
 void ct_progress_step(struct ct_progress *progress, const char *text)
 {
 	if (progress->style == CT_PROGRESS_BAR) {
-		clear_bar(progress);
-		fprintf(stderr, "%s ...", text);
-		fflush(stderr);
-		progress->on_screen = true;
+		char line[256];
+
+		snprintf(line, sizeof line, "%.240s ...", text);
+		ct_live_line(&progress->live, line);
 	} else if (progress->style == CT_PROGRESS_JSON) {
 		emit_json(json_pack("{s:s, s:s}", "event", "step", "text", text));
 	}
@@ -100,25 +90,70 @@ void ct_progress_step(struct ct_progress *progress, const char *text)
 void ct_progress_begin(struct ct_progress *progress, size_t total, size_t per_replicate,
 		       uint64_t planned_ns)
 {
-	clear_bar(progress);
+	ct_live_clear(&progress->live);
+	if (progress->style == CT_PROGRESS_BAR)
+		ct_live_init(&progress->live, per_replicate);
 	progress->total = total;
 	progress->per_replicate = per_replicate;
 	progress->planned_ns = planned_ns;
 	progress->begun_ns = ct_monotonic_ns();
 }
 
-void ct_progress_block(struct ct_progress *progress, const char *text)
+void ct_progress_block(struct ct_progress *progress, const struct ct_live_block *block)
 {
-	snprintf(progress->now, sizeof progress->now, "%s", text);
-	if (progress->style == CT_PROGRESS_BAR)
-		draw_bar(progress, NULL);
+	snprintf(progress->now, sizeof progress->now, "%.80s: %.70s x %.70s %.4g %%", block->config,
+		 block->victim, block->aggressor, block->intensity);
+	progress->live.block = *block;
+	progress->live.in_phase = false;
+	/* Blocks that are in the journal already go by at once. */
+	if (progress->style == CT_PROGRESS_BAR &&
+	    ct_monotonic_ns() - progress->live.shown_ns >= REDRAW_NS)
+		draw(progress);
 }
 
-void ct_progress_epoch(struct ct_progress *progress, const struct ct_epoch_row *row)
+/*
+ * The view changes here, before the workers are told to start, and not again until they are done. A
+ * short phase does not redraw a view that has just been drawn.
+ */
+void ct_progress_phase(struct ct_progress *progress, enum ct_role role, uint32_t order,
+		       uint64_t expected_ns)
 {
+	progress->live.role = role;
+	progress->live.order = order;
+	progress->live.in_phase = true;
 	if (progress->style == CT_PROGRESS_BAR &&
-	    ct_monotonic_ns() - progress->shown_ns >= REDRAW_NS)
-		draw_bar(progress, row);
+	    (expected_ns >= REDRAW_NS || ct_monotonic_ns() - progress->live.shown_ns >= REDRAW_NS))
+		draw(progress);
+}
+
+static json_t *number(double value)
+{
+	return isfinite(value) ? json_real(value) : json_null();
+}
+
+static void report_phase(const struct ct_progress *progress, const struct ct_phase_record *phase)
+{
+	const struct ct_live_block *block = &progress->live.block;
+	const struct ct_live_quantiles found = ct_live_phase(phase);
+
+	emit_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:I, s:I, s:s, s:s, s:I, s:o, s:o, "
+			    "s:o, s:o}",
+			    "event", "phase", "cell", progress->now, "config", block->config,
+			    "victim", block->victim, "aggressor", block->aggressor, "intensity",
+			    block->intensity, "block", (json_int_t)block->block, "blocks",
+			    (json_int_t)block->blocks, "role", ct_role_names[phase->role], "load",
+			    ct_load_names[phase->load], "samples", (json_int_t)phase->count,
+			    "p50_ns", number(found.p50), "p99_ns", number(found.p99), "asked_rate",
+			    number(phase->asked_rate), "achieved_rate",
+			    number(phase->achieved_rate)));
+}
+
+void ct_progress_phase_done(struct ct_progress *progress, const struct ct_phase_record *phase)
+{
+	if (progress->style == CT_PROGRESS_BAR)
+		ct_live_add(&progress->live, phase);
+	else if (progress->style == CT_PROGRESS_JSON)
+		report_phase(progress, phase);
 }
 
 static void report_block(struct ct_progress *progress, const char *message)
@@ -154,7 +189,7 @@ void ct_progress_block_done(struct ct_progress *progress, const char *message, b
 
 void ct_progress_say(struct ct_progress *progress, const char *level, const char *text)
 {
-	clear_bar(progress);
+	ct_live_clear(&progress->live);
 	if (progress->style == CT_PROGRESS_JSON)
 		emit_json(json_pack("{s:s, s:s, s:s}", "event", "message", "level", level, "text",
 				    text));
@@ -164,5 +199,6 @@ void ct_progress_say(struct ct_progress *progress, const char *level, const char
 
 void ct_progress_end(struct ct_progress *progress)
 {
-	clear_bar(progress);
+	ct_live_clear(&progress->live);
+	ct_live_free(&progress->live);
 }
