@@ -210,7 +210,7 @@ static bool parse(int argc, char **argv, struct arguments *arguments, struct ct_
 
 static bool run(int argc, char **argv, struct ct_error *err)
 {
-	struct arguments arguments = {.confidence = 0.95, .margin = 0.03};
+	struct arguments arguments = {.paths = argv, .confidence = 0.95, .margin = 0.03};
 	bool ok = parse(argc, argv, &arguments, err) &&
 		  (!arguments.notes_path || read_notes(&arguments, err)) &&
 		  ct_guarded(report, &arguments, arguments.paths[0], err);

@@ -14,7 +14,7 @@ import time
 from common import Bench, CanNotMeasure, machine, machine_line
 
 PARTS = ("record_cost", "timed_path", "wakeup", "spin", "bandwidth", "slowdown", "harness_cost",
-         "demo")
+         "report", "demo")
 
 
 def number(value):
