@@ -83,7 +83,7 @@ static bool report(void *context, struct ct_error *err)
 				 labels[page.n_sources], err);
 		page.n_sources += ok;
 	}
-	ok = ok && write_report(arguments, &page, err);
+	ok = ok && page.n_sources > 0 && write_report(arguments, &page, err);
 	for (size_t i = 0; i < page.n_sources; i++) {
 		ct_analysis_free(&sources[i].analysis);
 		ct_results_close(sources[i].results);
