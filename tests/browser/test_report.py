@@ -291,6 +291,19 @@ class Saves(ReportTest):
             self.assertIn(words, text)
 
 
+    def test_printed_charts_stay_inside_their_figures(self):
+        for _, report in (self.real(), self.synthetic()):
+            self.open(report)
+            self.browser.command("Emulation.setEmulatedMedia", media="print")
+            out = self.browser.run(
+                "return [...document.querySelectorAll('figure svg')].filter((svg) => {"
+                "const [a, b] = [svg, svg.closest('figure')].map((x) => x.getBoundingClientRect());"
+                "return a.height < 100 || a.top < b.top || a.bottom > b.bottom + 1 || "
+                "a.right > b.right + 1; }).map((svg) => svg.closest('figure').id)")
+            self.browser.command("Emulation.setEmulatedMedia", media="")
+            self.assertEqual(out, [])
+
+
 class Readers(ReportTest):
     def test_phone_light_and_dark(self):
         papers = set()

@@ -21,6 +21,18 @@ function axis(name, more) {
   };
 }
 
+/*
+ * A logarithmic axis of latencies from the smallest to the largest. Both ends are labelled; a tick
+ * that would run into them is not.
+ */
+function latencyAxis(name, values, more) {
+  const good = values.filter((value) => known(value) && value > 0);
+  const lo = Math.min(...good), hi = Math.max(...good);
+  const close = (value) => value !== lo && value !== hi && (value / lo < (hi / lo) ** 0.06 || hi / value < (hi / lo) ** 0.06);
+  return axis(name, { type: "log", logBase: hi / lo < 20 ? 2 : 10, min: lo, max: hi,
+    axisLabel: { color: ink(), hideOverlap: true, formatter: (value) => (close(value) ? "" : latency(value, 2)) }, ...more });
+}
+
 function frame(more) {
   return {
     animation: false, color: colours, textStyle: { color: ink(), fontFamily: "system-ui, sans-serif" }, aria: { enabled: false },
@@ -64,6 +76,11 @@ function chart(id, title, make, { wide = false, height } = {}) {
     if (!charted || !made?.option || !seen) return;
     if (!instance) instance = echarts.init(box, null, { renderer: "svg" });
     instance.setOption(made.option(), { notMerge: true });
+    scalable();
+  }
+  /* On paper the picture takes the width there is; the library gives it a size in pixels only. */
+  function scalable() {
+    box.querySelector("svg")?.setAttribute("viewBox", `0 0 ${instance.getWidth()} ${instance.getHeight()}`);
   }
   function update() {
     made = make();
@@ -78,7 +95,7 @@ function chart(id, title, make, { wide = false, height } = {}) {
     if (instance) instance.resize();
     draw();
   }
-  const self = { id, node, update, draw, show: () => { seen = true; draw(); }, resize: () => instance?.resize(), get instance() { return instance; } };
+  const self = { id, node, update, draw, show: () => { seen = true; draw(); }, resize: () => { if (instance) { instance.resize(); scalable(); } }, get instance() { return instance; } };
   allCharts.push(self);
   update();
   return self;
@@ -111,7 +128,7 @@ function quantilesOption(lines, marks) {
   return () => frame({
     tooltip: { trigger: "item", confine: true, renderMode: "richText" },
     xAxis: axis("percentile (log tail)", { type: "log", min: 1, axisLabel: { color: ink(), formatter: percentLabel } }),
-    yAxis: axis("latency", { type: "log", min: "dataMin", max: "dataMax", nameGap: 52, axisLabel: { color: ink(), formatter: (v) => latency(v, 2), hideOverlap: true } }),
+    yAxis: latencyAxis("latency", [...lines.flatMap((line) => line.points.map((point) => point[1])), ...marks.flatMap((mark) => mark.points.map((point) => point.of.value))], { nameGap: 52 }),
     series: [...lines.map((line, i) => ({
       name: line.name, type: "line", symbol: "none", sampling: "none", color: line.alone ? ink() : colours[i % colours.length], lineStyle: { width: 2, type: line.alone ? "dashed" : "solid" },
       data: line.points.map(([percent, ns]) => [1 / (1 - percent / 100), ns]),
@@ -126,7 +143,7 @@ function quantilesOption(lines, marks) {
 function ecdfOption(lines) {
   return () => frame({
     tooltip: { trigger: "item", confine: true, renderMode: "richText" },
-    xAxis: axis("latency", { type: "log", min: "dataMin", max: "dataMax", axisLabel: { color: ink(), formatter: (v) => latency(v, 2), hideOverlap: true } }),
+    xAxis: latencyAxis("latency", lines.flatMap((line) => line.points.map((point) => point[1]))),
     yAxis: axis("share of samples at or below", { min: 0, max: 100, nameGap: 44, axisLabel: { color: ink(), formatter: "{value} %" } }),
     series: lines.map((line, i) => ({
       name: line.name, type: "line", step: "end", symbol: "none", color: line.alone ? ink() : colours[i % colours.length], lineStyle: { width: 2, type: line.alone ? "dashed" : "solid" },
@@ -141,7 +158,7 @@ function boxOption(boxes) {
     grid: { left: 26, right: 30, top: 10, bottom: 52, containLabel: true },
     tooltip: { confine: true, renderMode: "richText", formatter: ({ name, value }) => `${name}\np1 ${latency(value[1])}, p25 ${latency(value[2])}, p50 ${latency(value[3])}, p75 ${latency(value[4])}, p99 ${latency(value[5])}` },
     yAxis: axis("", { type: "category", inverse: true, data: boxes.map((one) => one.name), axisLabel: { color: ink(), width: 190, overflow: "truncate" } }),
-    xAxis: axis("latency: p1, quartiles, p99", { type: "log", min: "dataMin", max: "dataMax", axisLabel: { color: ink(), formatter: (v) => latency(v, 2), hideOverlap: true } }),
+    xAxis: latencyAxis("latency: p1, quartiles, p99", boxes.flatMap((one) => one.values)),
     series: [{ type: "boxplot", itemStyle: { color: colours[5] + "88", borderColor: ink() }, data: boxes.map((one) => one.values) }],
   });
 }
@@ -175,7 +192,7 @@ function timeOption(series) {
   return () => frame({
     tooltip: { confine: true, renderMode: "richText", formatter: ({ seriesName, value }) => value ? `${seriesName}\n${latency(value[1])}, ${value[2]} s into the campaign` : "" },
     xAxis: axis("measured time of this cell, s", { type: "value", min: 0, max: "dataMax" }),
-    yAxis: axis("latency of an epoch", { type: "log", min: "dataMin", max: "dataMax", nameGap: 52, axisLabel: { color: ink(), formatter: (v) => latency(v, 2), hideOverlap: true } }),
+    yAxis: latencyAxis("latency of an epoch", series.points.flatMap((point) => [point[1], point[2]]), { nameGap: 52 }),
     series: all,
   });
 }
@@ -221,7 +238,7 @@ function treeOption(root) {
     legend: undefined,
     tooltip: { confine: true, renderMode: "richText", formatter: ({ data }) => data.hover || data.name },
     series: [{ type: "tree", data: [root], orient: "LR", left: 90, right: 190, top: 10, bottom: 10, roam: false, initialTreeDepth: -1, expandAndCollapse: false,
-      symbolSize: 11, lineStyle: { color: faint(), width: 2 }, label: { position: "top", color: ink(), fontSize: 12 }, leaves: { label: { position: "right", align: "left" } } }],
+      symbolSize: 11, lineStyle: { color: faint(), width: 2 }, label: { position: "top", distance: 8, color: ink(), fontSize: 12, lineHeight: 16 }, leaves: { label: { position: "right", align: "left" } } }],
   });
 }
 
@@ -229,7 +246,8 @@ const componentNames = [["within_epoch", "within an epoch"], ["between_epoch", "
 
 function stackOption(bars) {
   return () => frame({
-    grid: { left: 26, right: 24, top: 44, bottom: 46, containLabel: true },
+    legend: { type: "plain", top: 0, textStyle: { color: ink() } },
+    grid: { left: 26, right: 24, top: 64, bottom: 46, containLabel: true },
     tooltip: { confine: true, renderMode: "richText", formatter: ({ seriesName, name, value }) => `${name}\n${seriesName}: ${value.toFixed(2)} %` },
     xAxis: axis("share of the variance of log latency, %", { min: 0, max: 100 }),
     yAxis: axis("", { type: "category", inverse: true, data: bars.map((bar) => bar.name), axisLabel: { color: ink(), interval: 0, width: 200, overflow: "truncate" } }),
@@ -241,7 +259,7 @@ function boundsOption(names, lines) {
   return () => frame({
     tooltip: { confine: true, renderMode: "richText", formatter: ({ seriesName, name, value }) => `${seriesName}\n${name}: ${latency(value)}` },
     xAxis: axis("quantile", { type: "category", data: names }),
-    yAxis: axis("latency", { type: "log", nameGap: 52, axisLabel: { color: ink(), formatter: (v) => latency(v, 2), hideOverlap: true }, min: "dataMin", max: "dataMax" }),
+    yAxis: latencyAxis("latency", lines.flatMap((line) => [...line.bounds, ...line.estimates]), { nameGap: 52 }),
     series: lines.flatMap((line, i) => [
       { name: `${line.name}: bound`, type: "line", color: colours[i % colours.length], symbolSize: 9, symbol: "diamond", connectNulls: false, data: line.bounds },
       { name: `${line.name}: estimate`, type: "line", color: colours[i % colours.length], symbol: "emptyCircle", symbolSize: 7, lineStyle: { type: "dotted" }, data: line.estimates },
