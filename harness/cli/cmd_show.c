@@ -70,8 +70,9 @@ const struct ct_command ct_command_show = {
 		 "95 % intervals over blocks; the slowdown at every intensity; one sentence.\n"
 		 "\n"
 		 "A quantile q is shown where every block has at least 1/(1-q) samples a side;\n"
-		 "elsewhere it says how many it has. NO_COLOR and COLUMNS are honoured; in a pipe\n"
-		 "the text is plain.\n"
+		 "elsewhere it says how many it has. On a terminal a slowdown has a bar (UTF-8) "
+		 "and\n"
+		 "a colour; NO_COLOR and COLUMNS are honoured; in a pipe the text is plain.\n"
 		 "\n"
 		 "Exit status: 0; 2 when the file can't be read, with the reason.\n",
 	.run = run,

@@ -206,6 +206,61 @@ static void effect_text(const struct ct_cell_coupling *cell, size_t k, char *out
 		 ct_format_ratio(effect->slowdown.hi, hi), ct_effect_clear(effect) ? "*" : " ");
 }
 
+/* A bar of a slowdown: on a terminal that shows its blocks, and nowhere else. */
+enum { BAR_CELLS = 4, BAR_TEXT = 8 + 3 * BAR_CELLS };
+static const double bar_full = 4; /* times as long; the scale is logarithmic */
+
+static int bar_width(const struct ct_summary *summary)
+{
+	return summary->style.unicode ? 1 + BAR_CELLS : 0;
+}
+
+static void append_bar(const struct ct_summary *summary, double slowdown, char *out, size_t size)
+{
+	static const char *const eighths[] = {" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"};
+	const double share = slowdown > 1 ? fmin(log(slowdown) / log(bar_full), 1) : 0;
+	const int filled = (int)lround(8 * BAR_CELLS * share);
+	char bar[BAR_TEXT] = " ";
+
+	if (!summary->style.unicode)
+		return;
+	for (int i = 0; i < BAR_CELLS; i++) {
+		const int left = filled - 8 * i;
+
+		strcat(bar, eighths[left < 0 ? 0 : left > 8 ? 8 : left]);
+	}
+	snprintf(out + strlen(out), size - strlen(out), "%s", bar);
+}
+
+/* The colour of an entry whose interval is clear of 1: by its upper limit, as grades are given. */
+static const char *severity(const struct ct_effect *effect)
+{
+	const int clear = ct_effect_clear(effect);
+
+	if (clear == 0)
+		return "";
+	if (clear < 0 || effect->slowdown.hi <= 1.1)
+		return "\033[32m";
+	return effect->slowdown.hi <= 1.25 ? "\033[33m" : "\033[31m";
+}
+
+/* The table's cell of an effect, with bar and colour where the terminal takes them. */
+static void effect_cell(struct ct_table *table, const struct ct_summary *summary,
+			const struct ct_cell_coupling *cell, size_t k)
+{
+	const struct ct_effect *effect = &cell->effects[k];
+	const char *colour = "";
+	char text[96 + BAR_TEXT];
+
+	effect_text(cell, k, text, sizeof text);
+	if (effect->carry == CT_CARRY_OK) {
+		append_bar(summary, effect->slowdown.value, text, sizeof text);
+		if (summary->style.bold)
+			colour = severity(effect);
+	}
+	ct_table_cell(table, "%s%s%s", colour, text, colour[0] ? "\033[0m" : "");
+}
+
 /* The cell of a config, victim and aggressor with the highest intensity; n_cells when none. */
 static size_t strongest(const struct ct_results_tables *tables, const char *config, uint32_t victim,
 			uint32_t aggressor)
@@ -238,7 +293,6 @@ static void matrix_row(struct ct_table *table, const struct ct_summary *summary,
 		       uint32_t victim, size_t k, const uint32_t *aggressors, size_t n)
 {
 	const struct ct_results_tables *tables = summary->tables;
-	char text[96];
 
 	ct_table_cell(table, "%s", k == 0 ? tables->victims[victim].name : "");
 	ct_table_cell(table, "%s", ct_coupling_q_names[k]);
@@ -246,10 +300,9 @@ static void matrix_row(struct ct_table *table, const struct ct_summary *summary,
 		size_t cell = strongest(tables, config, victim, aggressors[a]);
 
 		if (cell == tables->n_cells)
-			snprintf(text, sizeof text, "- ");
+			ct_table_cell(table, "- %*s", bar_width(summary), "");
 		else
-			effect_text(&summary->coupling->cells[cell], k, text, sizeof text);
-		ct_table_cell(table, "%s", text);
+			effect_cell(table, summary, &summary->coupling->cells[cell], k);
 	}
 }
 
@@ -265,9 +318,9 @@ static bool print_matrix(const struct ct_summary *summary, const char *config,
 	for (size_t a = 0; a < n; a++) {
 		char heading[128];
 
-		/* The space stands above the mark. */
-		snprintf(heading, sizeof heading, "%.120s ",
-			 tables->aggressors[aggressors[a]].name);
+		/* The space stands above the mark, more of it above the bar. */
+		snprintf(heading, sizeof heading, "%.120s %*s",
+			 tables->aggressors[aggressors[a]].name, bar_width(summary), "");
 		ct_table_column(table, heading, true);
 	}
 	for (uint32_t victim = 0; victim < tables->n_victims; victim++) {
@@ -286,9 +339,10 @@ static bool print_config(const struct ct_summary *summary, const char *config, s
 {
 	enum { MOST = 60, LABELS = 20, CELL = 26 };
 	const struct ct_results_tables *tables = summary->tables;
+	const unsigned cell = CELL + (unsigned)bar_width(summary);
 	size_t room = summary->style.width == 0 ? MOST
-		      : summary->style.width > LABELS + CELL
-			      ? (summary->style.width - LABELS) / CELL
+		      : summary->style.width > LABELS + cell
+			      ? (summary->style.width - LABELS) / cell
 			      : 1;
 	uint32_t aggressors[MOST];
 	size_t n = 0;
@@ -336,6 +390,12 @@ static void print_legend(const struct ct_summary *summary)
 		"chance alone marks about %.0f.\n",
 		100 * coupling->confidence, marked, tested,
 		ceil((1 - coupling->confidence) * (double)tested));
+	if (summary->style.unicode)
+		fprintf(summary->out, "Bars are logarithmic, full at %g times.\n", bar_full);
+	if (summary->style.bold)
+		fputs("Colours: clear of 1, by the upper limit: green to 1.1, yellow to 1.25, red "
+		      "above.\n",
+		      summary->out);
 	if (contended > 0)
 		fprintf(summary->out,
 			"In %zu cells the aggressor stayed below its asked rate although it never "
@@ -369,7 +429,6 @@ static void sensitivity_row(struct ct_table *table, const struct ct_summary *sum
 	const struct ct_results_tables *tables = summary->tables;
 	const struct ct_cell_info *info = &tables->cells[i];
 	const struct ct_cell_coupling *cell = &summary->coupling->cells[i];
-	char text[96];
 
 	ct_table_cell(table, "%s", info->config);
 	ct_table_cell(table, "%s", tables->victims[info->victim].name);
@@ -379,10 +438,8 @@ static void sensitivity_row(struct ct_table *table, const struct ct_summary *sum
 		ct_table_cell(table, "-");
 	else
 		ct_table_cell(table, "%.1f %%", cell->achieved_percent);
-	for (size_t k = 0; k < CT_COUPLING_QUANTILES; k++) {
-		effect_text(cell, k, text, sizeof text);
-		ct_table_cell(table, "%s", text);
-	}
+	for (size_t k = 0; k < CT_COUPLING_QUANTILES; k++)
+		effect_cell(table, summary, cell, k);
 	ct_table_cell(table, "%zu/%zu", cell->used, cell->blocks);
 }
 

@@ -60,8 +60,15 @@ size_t ct_text_width(const char *text)
 {
 	size_t n = 0;
 
-	for (; *text; text++)
+	while (*text) {
+		if (text[0] == '\033' && text[1] == '[') {
+			text += strcspn(text, "m");
+			text += *text == 'm';
+			continue;
+		}
 		n += ((unsigned char)*text & 0xc0) != 0x80;
+		text++;
+	}
 	return n;
 }
 

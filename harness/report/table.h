@@ -38,7 +38,7 @@ void ct_print_heading(FILE *out, const struct ct_style *style, const char *text)
 enum { CT_RATIO_TEXT = 24 };
 const char *ct_format_ratio(double ratio, char out[CT_RATIO_TEXT]);
 
-/* Columns that a UTF-8 text takes on a terminal, one a character. */
+/* Columns that a UTF-8 text takes on a terminal, one a character; colours (SGR) take none. */
 size_t ct_text_width(const char *text);
 
 #endif
