@@ -185,7 +185,10 @@ class Loads(ReportTest):
             self.open(report)
             titles = self.browser.run("return [...document.querySelectorAll('main h2')]"
                                       ".map((each) => each.textContent.split(':')[0])")
-            self.assertEqual(titles, list(SECTIONS))
+            sections = list(SECTIONS)
+            if len({cell["config"] for cell in analysis["cells"]}) > 1:
+                sections.insert(1, "Comparison")
+            self.assertEqual(titles, sections)
             for name in CHARTS:
                 answer = self.browser.run("return document.querySelector('#' + arguments[0] + "
                                           "' .answer').textContent", name)
@@ -314,6 +317,20 @@ class Readers(ReportTest):
                 self.assertLessEqual(wide, width, scheme)
             papers.add(self.browser.run("return getComputedStyle(document.body).backgroundColor"))
         self.assertEqual(len(papers), 2)
+
+    def test_places_are_columns_with_verdicts(self):
+        results = [str(self.shared / f"{name}.h5") for name in ("base", "next")]
+        for scale, result in zip((1.0, 1.3), results):
+            synthetic_campaign.write(result, synthetic_campaign.Truth(
+                blocks=6, samples=400, epochs=5, scale=scale, effect=1.5))
+        _, report = self.make(results)
+        self.open(report)
+        heads = self.browser.run("return [...document.querySelectorAll('#comparison .table')]"
+                                 ".map((one) => [...one.querySelectorAll('th')]"
+                                 ".map((th) => th.textContent))")
+        self.assertEqual(heads[1], ["victim", "beside", "quantile", "base: local", "next: local"])
+        self.assertTrue(self.browser.run(
+            "return document.querySelector('#comparison td.regressed') !== null"))
 
     def test_keyboard_reaches_and_sorts(self):
         self.open(self.real()[1])

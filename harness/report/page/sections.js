@@ -256,14 +256,30 @@ function guarantee() {
 
 /* ---- What stands before and after ---- */
 
+function verdicts(one, i) {
+  const pair = `${report.sources[i + 1].label} over ${report.sources[0].label}`;
+  const rows = (one.comparison?.cells ?? []).map((cell) => [cell.config, cell.victim, cell.aggressor === "none" ? "alone" : `${cell.aggressor} ${cell.intensity} %`, quantileName(cell.q), cell.ratio, cell.verdict]);
+  return [el("h3", {}, pair), el("p", { class: one.comparable ? "answer" : "warning" }, one.comparable ? one.sentence : `Side by side, without verdicts: ${one.sentence}.`),
+    rows.length ? table("comparison " + pair, [{ title: "configuration" }, { title: "victim" }, { title: "beside" }, { title: "quantile" }, { title: "ratio", interval: true, text: ratio }, { title: "verdict", mark: (value) => value }], rows) : null];
+}
+
+/* A column a place, at the highest quantile that all of a row's places carry. */
+function sideBySide(name, value, text) {
+  const keys = [...new Set(cells.map((cell) => JSON.stringify([cell.victim, cell.beside])))];
+  const rows = keys.map((key) => {
+    const [victim, beside] = JSON.parse(key);
+    const row = places.map((place) => cells.find((cell) => cell.place === place && cell.victim === victim && cell.beside === beside));
+    const q = Math.min(...row.filter(Boolean).map((cell) => cell.gate_q));
+    return [victim, beside, quantileName(q), ...row.map((cell) => (cell ? value(cell.quantiles.find((one) => one.q === q)) : { value: null }))];
+  });
+  return table(name, [{ title: "victim" }, { title: "beside" }, { title: "quantile" }, ...places.map((place) => ({ title: place, interval: true, text }))], rows);
+}
+
 function comparisons() {
-  if (!several) return null;
-  return section("comparison", "Comparison", ...report.comparisons.flatMap((one, i) => {
-    const pair = `${report.sources[i + 1].label} over ${report.sources[0].label}`;
-    const rows = (one.comparison?.cells ?? []).map((cell) => [cell.config, cell.victim, cell.aggressor === "none" ? "alone" : `${cell.aggressor} ${cell.intensity} %`, quantileName(cell.q), cell.ratio, cell.verdict]);
-    return [el("h3", {}, pair), el("p", { class: one.comparable ? "answer" : "warning" }, one.comparable ? one.sentence : `Side by side, without verdicts: ${one.sentence}.`),
-      rows.length ? table("comparison " + pair, [{ title: "configuration" }, { title: "victim" }, { title: "beside" }, { title: "quantile" }, { title: "ratio", interval: true, text: ratio }, { title: "verdict", mark: (value) => value }], rows) : null];
-  }));
+  if (!manyPlaces) return null;
+  return section("comparison", "Comparison", ...report.comparisons.flatMap(verdicts).filter(Boolean),
+    el("h3", {}, "Slowdown, side by side"), sideBySide("slowdown side by side", (one) => one.slowdown, ratio),
+    el("h3", {}, "Latency beside the aggressor, side by side"), sideBySide("latency side by side", (one) => one.treatment, latency));
 }
 
 function overview() {
