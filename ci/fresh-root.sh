@@ -65,13 +65,16 @@ try() {
 		>"$root/etc/apt/apt.conf.d/01host-proxy" || true
 	git clone --quiet --no-local . "$root/root/cotenant"
 
-	# And npm which registry there is.
-	local registry
+	# And npm which registry there is, and whom to trust.
+	local registry authority
 	registry=$(npm config get registry 2>/dev/null || true)
+	authority=$(npm config get cafile 2>/dev/null || true)
+	[ ! -f "$authority" ] || cp "$authority" "$root/root/authority.pem"
 
 	local begin=$SECONDS status=0
 	in_root "$root" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin \
 		${registry:+"npm_config_registry=$registry"} \
+		${authority:+"npm_config_cafile=/root/authority.pem"} \
 		sh -euc "cd /root/cotenant; scripts/setup.sh; make $goal" || status=$?
 	echo "fresh-root: setup.sh && make $goal: exit $status after $((SECONDS - begin)) s"
 	[ -n "${KEEP:-}" ] || rm -rf --one-file-system "$root"
