@@ -157,6 +157,16 @@ class Several(ReportTest):
         self.lacks(page, "Other 1")
 
 
+class Example(ReportTest):
+    def test_the_committed_example_is_a_result_of_today(self):
+        result = ROOT / "results-schema" / "examples" / "quick.h5"
+        self.assert_good(self.cotenant("validate", result))
+        committed = self.data(result.with_suffix(".html").read_text())["sources"][0]["analysis"]
+        for ours, theirs in zip(self.data(self.page(result))["sources"][0]["analysis"]["cells"],
+                                committed["cells"]):
+            self.assertEqual(ours, theirs)
+
+
 class Text(ReportTest):
     def test_markup_stays_text(self):
         evil = "</title></script><script>alert(1)</script>"
