@@ -143,21 +143,31 @@ static json_t *comparison_json(const struct ct_page *page, const struct ct_page_
 	return json;
 }
 
+/* A comparison may name the machine of either result. */
+static bool redact_for_all(const struct ct_page *page, json_t *value)
+{
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < page->n_sources; i++) {
+		struct ct_redaction *redaction = ct_redaction_new(page->sources[i].analysis.tables);
+
+		ok = redaction && ct_redact_json(redaction, value);
+		ct_redaction_free(redaction);
+	}
+	return ok;
+}
+
 static json_t *comparisons_json(const struct ct_page *page, struct ct_error *err)
 {
 	json_t *list = json_array();
-	struct ct_redaction *redaction;
 
 	for (size_t i = 1; i < page->n_sources; i++)
 		json_array_append_new(list, comparison_json(page, &page->sources[i]));
-	redaction = ct_redaction_new(page->sources[0].analysis.tables);
-	if (!page->identify && (!redaction || !ct_redact_json(redaction, list))) {
-		json_decref(list);
-		list = NULL;
-		ct_broken(err, "memory for the report");
-	}
-	ct_redaction_free(redaction);
-	return list;
+	if (page->identify || redact_for_all(page, list))
+		return list;
+	json_decref(list);
+	ct_broken(err, "memory for the report");
+	return NULL;
 }
 
 static json_t *page_json(const struct ct_page *page, struct ct_error *err)

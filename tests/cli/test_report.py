@@ -145,6 +145,19 @@ class Several(ReportTest):
         self.assertEqual([one["label"] for one in data["sources"]], ["a", "b"])
         self.assertEqual(data["comparisons"][0]["comparison"]["verdict"], "regressed")
 
+    def test_what_changed_is_named_without_either_host(self):
+        first, second = self.campaign(), self.campaign("b.h5", seed=2)
+        with h5py.File(second, "r+") as file:
+            probe = json.loads(json.dumps(PROBE).replace("secret-host7", "hidden-host9"))
+            probe["kernel"]["release"] = {"value": "6.99", "evidence": "x"}
+            file["provenance/json"][()] = json.dumps(probe)
+            file["provenance/hwloc_xml"][()] = HWLOC.replace("secret-host7", "hidden-host9")
+        page = self.page(first, second)
+        rows = self.data(page)["comparisons"][0]["comparison"]["environment"]
+        self.assertIn("6.99", [row["new"] for row in rows])
+        for name in ("secret-host7", "hidden-host9"):
+            self.lacks(page, name)
+
     def test_what_cant_be_compared_stands_beside_with_the_reason(self):
         first, second = self.campaign(), self.campaign("b.h5", seed=2)
         with h5py.File(second, "r+") as file:

@@ -256,11 +256,16 @@ function guarantee() {
 
 /* ---- What stands before and after ---- */
 
+const plainTable = (name, titles, rows) => (rows.length ? table(name, titles.map((title) => ({ title })), rows) : null);
+
+/* What changed comes first, because it is what is compared. */
 function verdicts(one, i) {
   const pair = `${report.sources[i + 1].label} over ${report.sources[0].label}`;
   const rows = (one.comparison?.cells ?? []).map((cell) => [cell.config, cell.victim, cell.aggressor === "none" ? "alone" : `${cell.aggressor} ${cell.intensity} %`, quantileName(cell.q), cell.ratio, cell.verdict]);
   return [el("h3", {}, pair), el("p", { class: one.comparable ? "answer" : "warning" }, one.comparable ? one.sentence : `Side by side, without verdicts: ${one.sentence}.`),
-    rows.length ? table("comparison " + pair, [{ title: "configuration" }, { title: "victim" }, { title: "beside" }, { title: "quantile" }, { title: "ratio", interval: true, text: ratio }, { title: "verdict", mark: (value) => value }], rows) : null];
+    plainTable("what changed " + pair, ["what changed", report.sources[0].label, report.sources[i + 1].label], (one.comparison?.environment ?? []).map((row) => [row.item, row.base, row.new])),
+    rows.length ? table("comparison " + pair, [{ title: "configuration" }, { title: "victim" }, { title: "beside" }, { title: "quantile" }, { title: "ratio", interval: true, text: ratio }, { title: "verdict", mark: (value) => value }], rows) : null,
+    plainTable("not matched " + pair, ["not matched: configuration", "victim", "aggressor", "reason"], (one.comparison?.unmatched ?? []).map((cell) => [cell.config, cell.victim, cell.aggressor, cell.reason]))];
 }
 
 /* A column a place, at the highest quantile that all of a row's places carry. */
