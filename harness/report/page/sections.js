@@ -296,7 +296,7 @@ function overview() {
   };
   return section("overview", "What was measured", ...report.sources.flatMap((source) => [
     several ? el("h3", {}, source.label) : null,
-    el("p", { class: "aside" }, `Suite ${source.analysis.suite}, measured ${source.analysis.created} with cotenant ${source.analysis.version}; intervals at ${100 * source.analysis.confidence} %.`),
+    el("p", { class: "aside" }, `Suite ${source.analysis.suite}, measured ${source.analysis.created} ${source.analysis.version ? `with cotenant ${source.analysis.version}` : "by another program"}; intervals at ${100 * source.analysis.confidence} %.`),
     el("ul", { class: "facts" }, ...facts(source).map(([name, value]) => el("li", {}, el("b", {}, String(value)), name))),
     ...source.quality.warnings.map((warning) => el("p", { class: "warning" }, warning)),
   ].filter(Boolean)));
