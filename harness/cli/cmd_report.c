@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "harness/cli/cli.h"
 #include "harness/cli/output.h"
 #include "harness/core/units.h"
@@ -160,6 +162,35 @@ static bool take_option(int option, struct arguments *arguments, struct ct_error
 	}
 }
 
+/* Jansson takes nothing else, and a browser would show something else. */
+static bool check_text(const char *what, const char *text, struct ct_error *err)
+{
+	json_t *string = json_string(text);
+	const bool good = string != NULL;
+
+	json_decref(string);
+	return good || ct_usage(err, "report: %s is not UTF-8 text", what);
+}
+
+static bool check_texts(const struct arguments *arguments, struct ct_error *err)
+{
+	char label[LABEL_TEXT];
+
+	if ((arguments->title && !check_text("--title", arguments->title, err)) ||
+	    (arguments->author && !check_text("--author", arguments->author, err)))
+		return false;
+	for (size_t i = 0; i < arguments->n_aliases; i++) {
+		if (!check_text("--alias", arguments->aliases[i], err))
+			return false;
+	}
+	for (size_t i = arguments->n_aliases; i < arguments->n_paths; i++) {
+		label_of(arguments->paths[i], label);
+		if (!check_text("the name of a result (--alias gives it another)", label, err))
+			return false;
+	}
+	return true;
+}
+
 static bool check_arguments(const struct arguments *arguments, struct ct_error *err)
 {
 	if (arguments->n_paths == 0)
@@ -205,7 +236,7 @@ static bool parse(int argc, char **argv, struct arguments *arguments, struct ct_
 	}
 	arguments->paths = argv + optind;
 	arguments->n_paths = (size_t)(argc - optind);
-	return check_arguments(arguments, err);
+	return check_arguments(arguments, err) && check_texts(arguments, err);
 }
 
 static bool run(int argc, char **argv, struct ct_error *err)

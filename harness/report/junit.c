@@ -1,34 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "harness/report/junit.h"
 
-static void escape(FILE *out, const char *text)
-{
-	for (; *text; text++) {
-		switch (*text) {
-		case '&':
-			fputs("&amp;", out);
-			break;
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '>':
-			fputs("&gt;", out);
-			break;
-		case '"':
-			fputs("&quot;", out);
-			break;
-		default:
-			/* XML 1.0 has no control characters but tab and line ends. */
-			if ((unsigned char)*text >= 0x20 || *text == '\t' || *text == '\n')
-				fputc(*text, out);
-		}
-	}
-}
+#include "harness/report/markup.h"
 
 static void attribute(FILE *out, const char *name, const char *value)
 {
 	fprintf(out, " %s=\"", name);
-	escape(out, value);
+	ct_put_escaped(out, value);
 	fputc('"', out);
 }
 
@@ -45,9 +23,9 @@ static void write_case(FILE *out, const struct ct_junit_case *one)
 		attribute(out, "message", one->message);
 	fputc('>', out);
 	if (one->outcome == CT_JUNIT_PASS)
-		escape(out, one->message);
+		ct_put_escaped(out, one->message);
 	if (one->detail)
-		escape(out, one->detail);
+		ct_put_escaped(out, one->detail);
 	fprintf(out, "</%s>\n    </testcase>\n", element);
 }
 

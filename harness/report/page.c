@@ -14,6 +14,7 @@
 #include "harness/report/analysis_report.h"
 #include "harness/report/answers.h"
 #include "harness/report/compare_report.h"
+#include "harness/report/markup.h"
 #include "harness/report/page_assets.h"
 #include "harness/report/page_data.h"
 #include "harness/report/redact.h"
@@ -195,31 +196,6 @@ static json_t *page_json(const struct ct_page *page, struct ct_error *err)
 
 /* ---- HTML ---- */
 
-static void put_escaped(FILE *out, const char *text)
-{
-	for (; *text; text++) {
-		switch (*text) {
-		case '&':
-			fputs("&amp;", out);
-			break;
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '>':
-			fputs("&gt;", out);
-			break;
-		case '"':
-			fputs("&quot;", out);
-			break;
-		case '\'':
-			fputs("&#39;", out);
-			break;
-		default:
-			fputc(*text, out);
-		}
-	}
-}
-
 static void put_asset(FILE *out, const struct ct_asset *asset)
 {
 	fwrite(asset->begin, 1, (size_t)(asset->end - asset->begin), out);
@@ -296,7 +272,7 @@ static void put_head(const struct ct_page *page, FILE *out)
 	      "<meta name=\"color-scheme\" content=\"light dark\">\n"
 	      "<meta name=\"generator\" content=\"cotenant\">\n<title>",
 	      out);
-	put_escaped(out, page->title);
+	ct_put_escaped(out, page->title);
 	fputs("</title>\n<style>\n", out);
 	put_asset(out, &ct_page_style);
 	fputs("</style>\n</head>\n", out);
@@ -305,9 +281,9 @@ static void put_head(const struct ct_page *page, FILE *out)
 static void put_header(const struct ct_page *page, FILE *out)
 {
 	fputs("<a class=\"skip\" href=\"#report\">Skip to the report</a>\n<header><h1>", out);
-	put_escaped(out, page->title);
+	ct_put_escaped(out, page->title);
 	fputs("</h1>\n<p id=\"byline\">", out);
-	put_escaped(out, page->author);
+	ct_put_escaped(out, page->author);
 	fputs("</p></header>\n<noscript><p>This report needs JavaScript for its charts and tables; "
 	      "it loads nothing from the network.</p></noscript>\n",
 	      out);
@@ -335,8 +311,9 @@ bool ct_page_write(const struct ct_page *page, FILE *out, struct ct_error *err)
 	json_t *data = page_json(page, err);
 	bool ok;
 
+	/* What could not be read has said so. */
 	if (!data)
-		return false;
+		return err->text[0] ? false : ct_broken(err, "memory for the report");
 	put_head(page, out);
 	ok = put_body(page, data, out) || ct_broken(err, "memory for the report");
 	json_decref(data);

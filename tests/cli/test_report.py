@@ -207,6 +207,8 @@ class Refused(ReportTest):
         self.refused(result, result, "-o", out, "--alias", "A", words=["--alias"])
         self.refused(result, "-o", out, "--alias", "A", "--identify", words=["--identify"])
         self.refused(result, "-o", out, "--confidence", "2", words=["--confidence"])
+        for option in ("--title", "--author", "--alias"):
+            self.refused(result, "-o", out, option, "\udcff", words=[option, "UTF-8"])
         self.refused(result, "-o", self.folder / "no" / "r.html", words=["r.html"])
         self.assertFalse(out.exists())
 
