@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "harness/campaign/crew.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,9 +56,25 @@ struct ct_actor ct_actor_of_aggressor(const struct ct_aggressor_entry *entry,
 	};
 }
 
+/* All workers of a tenant share one group, whose name no other campaign has. */
+static bool set_limits(json_t *setup, const struct ct_tenant *tenant, const char *token)
+{
+	char group[CT_NAME_MAX + 32];
+
+	snprintf(group, sizeof group, "cotenant-%.8s-%s", token, tenant->name);
+	for (char *c = group; *c; c++) {
+		if (!isalnum((unsigned char)*c))
+			*c = '-';
+	}
+	return json_object_set_new(setup, "limits",
+				   ct_params_values(ct_limit_params, &tenant->limits)) == 0 &&
+	       json_object_set_new(setup, "group", json_string(group)) == 0;
+}
+
 /* Once a tenant is placed its CPUs are named one by one, so that all its workers agree. */
 static bool set_location(json_t *setup, const struct ct_tenant *tenant,
-			 const struct ct_placement *placement, struct ct_error *err)
+			 const struct ct_placement *placement, const char *token,
+			 struct ct_error *err)
 {
 	json_t *cpus =
 		placement ? json_sprintf("pu:%s", placement->cpus) : json_string(tenant->cpus);
@@ -65,7 +82,9 @@ static bool set_location(json_t *setup, const struct ct_tenant *tenant,
 	if (json_object_set_new(setup, "cpus", cpus) == 0 &&
 	    json_object_set_new(setup, "memory", json_string(tenant->memory)) == 0 &&
 	    json_object_set_new(setup, "address", json_string(tenant->address)) == 0 &&
-	    json_object_set_new(setup, "nic", json_string(tenant->nic)) == 0)
+	    json_object_set_new(setup, "nic", json_string(tenant->nic)) == 0 &&
+	    json_object_set_new(setup, "gpu", json_string(tenant->gpu)) == 0 &&
+	    (!ct_limits_any(&tenant->limits) || set_limits(setup, tenant, token)))
 		return true;
 	return ct_broken(err, "memory for a message");
 }
@@ -82,8 +101,9 @@ static json_t *make_setup(const struct ct_crew_setup *setup, const struct ct_act
 
 	if (message && endpoint)
 		json_object_set_new(message, "endpoint", json_string(endpoint));
-	if (message && set_location(message, is_peer ? actor->peer_tenant : actor->tenant,
-				    is_peer ? actor->peer_placement : actor->placement, err))
+	if (message &&
+	    set_location(message, is_peer ? actor->peer_tenant : actor->tenant,
+			 is_peer ? actor->peer_placement : actor->placement, setup->token, err))
 		return message;
 	json_decref(message);
 	ct_broken(err, "memory for a message");
@@ -97,7 +117,7 @@ static bool open_one(struct ct_crew *crew, const struct ct_actor *actor, bool is
 
 	snprintf(link->name, sizeof link->name, "%s%s '%s' on tenant '%s'",
 		 is_peer ? "peer of " : "", actor->role, actor->name, tenant->name);
-	return ct_link_open(crew->links, link, tenant->via, err);
+	return ct_link_open(crew->links, link, tenant->via, tenant->program, err);
 }
 
 /* A peer tells its endpoint; `endpoint` stays "" for workloads without one. */
@@ -200,7 +220,8 @@ static char *copy_member(const json_t *body, const char *name)
 
 bool ct_place_tenant(struct ct_links *links, const struct ct_tenant *tenant,
 		     const struct ct_tenant *others, const struct ct_placement *other_placements,
-		     size_t n, struct ct_placement *placement, struct ct_error *err)
+		     size_t n, const char *token, struct ct_placement *placement,
+		     struct ct_error *err)
 {
 	struct ct_link link = {.pid = 0};
 	json_t *message, *ready = NULL;
@@ -209,17 +230,22 @@ bool ct_place_tenant(struct ct_links *links, const struct ct_tenant *tenant,
 	snprintf(link.name, sizeof link.name, "tenant '%s'", tenant->name);
 	if (!ct_via_check(tenant->via, err))
 		return ct_error_in(err, "%s", link.name);
-	if (!ct_link_open(links, &link, tenant->via, err))
+	if (!ct_link_open(links, &link, tenant->via, tenant->program, err))
 		return false;
 	placement->boot_id = copy_member(link.hello, "boot_id");
 	message = json_pack("{s:s, s:o}", "role", "place", "others",
 			    places_of(others, other_placements, n));
-	if (message && set_location(message, tenant, NULL, err) &&
+	if (message && set_location(message, tenant, NULL, token, err) &&
 	    ct_link_ask(links, &link, CT_MSG_SETUP, message, CT_MSG_READY, setup_timeout_ns, &ready,
 			err)) {
 		placement->cpus = copy_member(ready, "cpus");
 		placement->nodes = copy_member(ready, "nodes");
-		good = placement->cpus && placement->nodes && placement->boot_id;
+		placement->netns = copy_member(ready, "netns");
+		placement->probe = json_incref(json_object_get(ready, "probe"));
+		placement->clock_offset_ns = link.clock_offset_ns;
+		placement->clock_error_ns = link.clock_error_ns;
+		good = placement->cpus && placement->nodes && placement->netns &&
+		       placement->boot_id;
 		if (!good)
 			ct_broken(err, "memory for the placement");
 	}
@@ -228,11 +254,25 @@ bool ct_place_tenant(struct ct_links *links, const struct ct_tenant *tenant,
 	return good;
 }
 
+json_t *ct_placement_json(const struct ct_placement *placement)
+{
+	json_t *json = json_pack("{s:s, s:s, s:I, s:I}", "cpus", placement->cpus, "nodes",
+				 placement->nodes, "clock_offset_ns",
+				 (json_int_t)placement->clock_offset_ns, "clock_error_ns",
+				 (json_int_t)placement->clock_error_ns);
+
+	if (json && placement->probe)
+		json_object_set(json, "probe", placement->probe);
+	return json;
+}
+
 void ct_placement_free(struct ct_placement *placement)
 {
 	free(placement->cpus);
 	free(placement->nodes);
 	free(placement->boot_id);
+	free(placement->netns);
+	json_decref(placement->probe);
 	*placement = (struct ct_placement){0};
 }
 

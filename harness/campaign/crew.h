@@ -17,9 +17,13 @@
 
 /* Where a tenant really is: what its worker answered. */
 struct ct_placement {
-	char *cpus;    /* "0-3": OS indexes */
-	char *nodes;   /* "0" or "" */
-	char *boot_id; /* tells hosts apart */
+	char *cpus;              /* "0-3": OS indexes */
+	char *nodes;             /* "0" or "" */
+	char *boot_id;           /* tells hosts apart */
+	char *netns;             /* its network namespace, as the kernel names it; "": not known */
+	int64_t clock_offset_ns; /* to add to its clock to get the controller's */
+	int64_t clock_error_ns;  /* the offset is right within this; 0: the same clock */
+	json_t *probe;           /* its own environment, as seen from behind the boundary */
 };
 
 /* A workload to start: one entry of the job as one config sees it. Nothing here is owned. */
@@ -64,7 +68,10 @@ void ct_crew_close(struct ct_crew *crew);
  */
 bool ct_place_tenant(struct ct_links *links, const struct ct_tenant *tenant,
 		     const struct ct_tenant *others, const struct ct_placement *other_placements,
-		     size_t n, struct ct_placement *placement, struct ct_error *err);
+		     size_t n, const char *token, struct ct_placement *placement,
+		     struct ct_error *err);
+/* As the result file keeps it. */
+json_t *ct_placement_json(const struct ct_placement *placement);
 void ct_placement_free(struct ct_placement *placement);
 
 /* Fills `token` with random hex digits. */

@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "harness/core/version.h"
 #include "harness/place/place.h"
 #include "harness/probe/probe.h"
+#include "harness/probe/statement.h"
 #include "harness/tenant/aside.h"
 #include "harness/tenant/protocol.h"
 
@@ -61,7 +63,8 @@ static bool place_tenants(struct ct_ground *ground, struct ct_links *links, size
 			    waits_for(config, placements, job->n_tenants, config->tenants[t].cpus))
 				continue;
 			if (!ct_place_tenant(links, &config->tenants[t], config->tenants,
-					     placements, job->n_tenants, &placements[t], err))
+					     placements, job->n_tenants, ground->token,
+					     &placements[t], err))
 				return false;
 			placed++;
 		}
@@ -195,37 +198,64 @@ static bool is_boundary(const char *expect)
 	       strcmp(expect, "container") == 0;
 }
 
-static bool check_boundary(const struct ct_ground *ground, const struct ct_config *config,
-			   struct ct_error *err)
+/*
+ * A tenant is apart from the harness when the kernel names another network namespace: from the
+ * inside alone a process in a container of its own can't tell.
+ */
+static void compare_netns(const struct ct_placement *placement)
+{
+	char own_boot[CT_BOOT_ID_TEXT], own[64];
+	ssize_t length = readlink("/proc/self/ns/net", own, sizeof own - 1);
+	json_t *namespaces = json_object_get(placement->probe, "namespaces");
+
+	own[length > 0 ? length : 0] = '\0';
+	if (!namespaces || !own[0] || !placement->netns[0] ||
+	    strcmp(placement->boot_id, ct_boot_id(own_boot)) != 0 ||
+	    strcmp(placement->netns, own) == 0)
+		return;
+	ct_say(namespaces, "own_network", json_true(),
+	       "/proc/self/ns/net: %s, the harness is in %s", placement->netns, own);
+}
+
+static bool check_tenant(const struct ct_config *config, const struct ct_placement *placements,
+			 size_t tenant, struct ct_error *err)
+{
+	return ct_probe_expect(placements[tenant].probe, config->expect, err) ||
+	       ct_error_in(err, "tenant '%s'", config->tenants[tenant].name);
+}
+
+static bool check_boundary(const struct ct_ground *ground, size_t c, struct ct_error *err)
 {
 	for (size_t t = 0; t < ground->job->n_tenants; t++) {
 		*err = (struct ct_error){0};
-		if (ct_probe_expect(ground->probe, config->expect, config->tenants[t].via, err))
+		if (check_tenant(&ground->job->configs[c], ground->configs[c].placements, t, err))
 			return true;
 	}
 	return false;
 }
 
-static bool check_victims(const struct ct_ground *ground, const struct ct_config *config,
-			  struct ct_error *err)
+static bool check_victims(const struct ct_ground *ground, size_t c, struct ct_error *err)
 {
 	for (size_t v = 0; v < ground->job->n_victims; v++) {
-		const struct ct_tenant *tenant = &config->tenants[ground->job->victims[v].tenant];
-
-		if (!ct_probe_expect(ground->probe, config->expect, tenant->via, err))
+		if (!check_tenant(&ground->job->configs[c], ground->configs[c].placements,
+				  ground->job->victims[v].tenant, err))
 			return false;
 	}
 	return true;
 }
 
+/* What the tenants themselves see, behind their boundaries and under their limits. */
 static bool check_expectations(const struct ct_ground *ground, struct ct_error *err)
 {
 	for (size_t c = 0; c < ground->job->n_configs; c++) {
 		const struct ct_config *config = &ground->job->configs[c];
-		bool good = !config->expect[0] ||
-			    (is_boundary(config->expect) ? check_boundary(ground, config, err)
-							 : check_victims(ground, config, err));
+		bool good;
 
+		for (size_t t = 0; t < ground->job->n_tenants; t++)
+			compare_netns(&ground->configs[c].placements[t]);
+		good = !config->expect[0] ||
+		       (is_boundary(config->expect) ? check_boundary(ground, c, err)
+						    : check_victims(ground, c, err));
 		if (!good)
 			return ct_error_in(err, "config '%s'", config->name);
 	}
@@ -355,8 +385,8 @@ bool ct_ground_prepare(struct ct_ground *ground, struct ct_links *links, const s
 {
 	*ground = (struct ct_ground){.job = job};
 	step(context, "probing the machine");
-	return probe_machine(ground, err) && check_expectations(ground, err) &&
-	       ct_ground_place(ground, links, job, err) &&
+	return probe_machine(ground, err) && ct_ground_place(ground, links, job, err) &&
+	       check_expectations(ground, err) &&
 	       measure_fitness(ground, links, step, context, err);
 }
 

@@ -12,10 +12,12 @@ static json_t *tenants_json(const struct ct_tenant *tenants, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		const struct ct_tenant *t = &tenants[i];
 
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "name",
-						      t->name, "cpus", t->cpus, "memory", t->memory,
-						      "via", t->via, "address", t->address, "nic",
-						      t->nic, "shared", t->shared));
+		json_array_append_new(
+			list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:o}",
+					"name", t->name, "cpus", t->cpus, "memory", t->memory,
+					"via", t->via, "address", t->address, "nic", t->nic, "gpu",
+					t->gpu, "program", t->program, "shared", t->shared,
+					"limits", ct_params_values(ct_limit_params, &t->limits)));
 	}
 	return list;
 }
@@ -144,7 +146,7 @@ static json_t *plan_json(const struct ct_campaign_request *request, const struct
 			 cells_json(job, plan), "visits", visits_json(plan));
 }
 
-/* {"config": {"tenant": {"cpus", "nodes"}}}: where everything really was. */
+/* {"config": {"tenant": {"cpus", "nodes", ...}}}: where everything really was. */
 static json_t *placement_json(const struct ct_ground *ground)
 {
 	const struct ct_job *job = ground->job;
@@ -156,9 +158,7 @@ static json_t *placement_json(const struct ct_ground *ground)
 		for (size_t t = 0; t < job->n_tenants; t++) {
 			const struct ct_placement *at = &ground->configs[c].placements[t];
 
-			json_object_set_new(
-				config, job->tenants[t].name,
-				json_pack("{s:s, s:s}", "cpus", at->cpus, "nodes", at->nodes));
+			json_object_set_new(config, job->tenants[t].name, ct_placement_json(at));
 		}
 		json_object_set_new(all, job->configs[c].name, config);
 	}

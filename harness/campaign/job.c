@@ -38,19 +38,6 @@ static bool read_tenant(const struct ct_document *document, struct ct_section *s
 	return true;
 }
 
-static bool copy_tenant(struct ct_tenant *to, const struct ct_tenant *from, struct ct_error *err)
-{
-	if (!ct_tenant_init(to, from->name, err))
-		return false;
-	to->line = from->line;
-	to->shared = from->shared;
-	return ct_tenant_set(to, "cpus", from->cpus, err) &&
-	       ct_tenant_set(to, "memory", from->memory, err) &&
-	       ct_tenant_set(to, "via", from->via, err) &&
-	       ct_tenant_set(to, "address", from->address, err) &&
-	       ct_tenant_set(to, "nic", from->nic, err);
-}
-
 /* "tenant.NAME.KEY = value": the tenant as this config sees it. */
 static bool override_tenant(const struct ct_job *job, struct ct_config *config,
 			    const struct ct_entry *entry, struct ct_error *err)
@@ -92,7 +79,7 @@ static bool read_config(const struct ct_job *job, const struct ct_document *docu
 	if (!config->expect || !config->tenants)
 		return ct_broken_errno(err, "memory for the job");
 	for (size_t i = 0; i < job->n_tenants; i++) {
-		if (!copy_tenant(&config->tenants[i], &job->tenants[i], err))
+		if (!ct_tenant_copy(&config->tenants[i], &job->tenants[i], err))
 			return false;
 	}
 	for (size_t i = 0; section && i < section->n_entries; i++) {
@@ -110,6 +97,10 @@ static bool read_config(const struct ct_job *job, const struct ct_document *docu
 		}
 		if (!good)
 			return ct_error_at_entry(document, entry, err);
+	}
+	for (size_t i = 0; i < job->n_tenants; i++) {
+		if (!ct_tenant_check(&config->tenants[i], err))
+			return ct_error_in(err, "%s: config '%s'", document->path, config->name);
 	}
 	return true;
 }

@@ -13,6 +13,7 @@
 #include "bench/bench.h"
 #include "harness/core/error.h"
 #include "harness/tenant/common.h"
+#include "harness/tenant/limits.h"
 #include "noise/noise.h"
 
 enum { CT_NAME_MAX = 64, CT_MAX_INTENSITIES = 32 };
@@ -25,7 +26,10 @@ struct ct_tenant {
 	char *via;     /* "" or "local": a child of the harness; else the words of a launcher */
 	char *address; /* numeric address its peers listen on; "": that of `nic`, or 127.0.0.1 */
 	char *nic;     /* network device whose address is used when `address` is not given; or "" */
+	char *gpu;     /* GPU or slice of one: index, UUID, PCI address; "" is the first */
+	char *program; /* this program's path behind the boundary; "": the same as here */
 	bool shared;   /* may use CPUs that other tenants use */
+	struct ct_limits limits;
 	unsigned line; /* where it was declared, for messages; 0: not from a file */
 };
 
@@ -91,6 +95,10 @@ bool ct_tenant_set(struct ct_tenant *tenant, const char *key, const char *value,
 		   struct ct_error *err);
 /* Everything empty. On failure ct_tenant_free may still be called. */
 bool ct_tenant_init(struct ct_tenant *tenant, const char *name, struct ct_error *err);
+/* What only the keys together show; the message names the tenant. */
+bool ct_tenant_check(const struct ct_tenant *tenant, struct ct_error *err);
+/* `to` is initialised here. */
+bool ct_tenant_copy(struct ct_tenant *to, const struct ct_tenant *from, struct ct_error *err);
 void ct_tenant_free(struct ct_tenant *tenant);
 extern const char *const ct_tenant_keys[]; /* NULL-terminated */
 

@@ -33,6 +33,11 @@ struct collector {
 	size_t n_pending;
 	size_t first_noise; /* rows before it end before the oldest pending epoch */
 	size_t n_load[CT_LOAD_ABSENT + 1];
+	/*
+	 * How far the clocks of victim and aggressor may be apart after their offsets: an epoch
+	 * counts only when the aggressor was there for that much longer at both ends.
+	 */
+	uint64_t doubt_ns;
 };
 
 /* Makes room for one more element; capacity doubles, so growing costs little. */
@@ -140,12 +145,14 @@ static bool judge_epoch(struct collector *collector, struct pending *epoch, stru
 
 	if (collector->plan->role == CT_ROLE_TREATMENT) {
 		while (collector->first_noise < record->n_noise &&
-		       record->noise[collector->first_noise].end_ns <= row->start_ns)
+		       record->noise[collector->first_noise].end_ns <=
+			       row->start_ns - collector->doubt_ns)
 			collector->first_noise++;
 		load = ct_judge_load(record->noise + collector->first_noise,
-				     record->n_noise - collector->first_noise, row->start_ns,
-				     row->end_ns, collector->plan->blocks, &row->aggressor_share,
-				     &row->aggressor_rate);
+				     record->n_noise - collector->first_noise,
+				     row->start_ns - collector->doubt_ns,
+				     row->end_ns + collector->doubt_ns, collector->plan->blocks,
+				     &row->aggressor_share, &row->aggressor_rate);
 	}
 	collector->n_load[load]++;
 	if (load != CT_LOAD_ABSENT)
@@ -162,7 +169,9 @@ static bool judge_until(struct collector *collector, uint64_t covered_ns, struct
 	bool good = true;
 
 	while (good && judged < collector->n_pending &&
-	       collector->record->epochs[collector->pending[judged].epoch].end_ns <= covered_ns)
+	       collector->record->epochs[collector->pending[judged].epoch].end_ns +
+			       collector->doubt_ns <=
+		       covered_ns)
 		good = judge_epoch(collector, &collector->pending[judged++], err);
 	if (judged == 0)
 		return good;
@@ -370,7 +379,9 @@ bool ct_phase_run(struct ct_crew *crew, const struct ct_phase_plan *plan,
 	struct collector collector = {.plan = plan,
 				      .record = record,
 				      .victim = &crew->victim,
-				      .aggressor = &crew->aggressor};
+				      .aggressor = &crew->aggressor,
+				      .doubt_ns = (uint64_t)(crew->victim.clock_error_ns +
+							     crew->aggressor.clock_error_ns)};
 	bool treatment = plan->role == CT_ROLE_TREATMENT;
 	bool good;
 

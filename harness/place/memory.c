@@ -269,8 +269,11 @@ static bool machine_has_one_node(void)
 }
 
 static bool bind_nodes(const struct ct_memory *memory, hwloc_const_bitmap_t nodes,
-		       struct ct_error *err)
+		       enum ct_numa_policy policy, struct ct_error *err)
 {
+	static const int modes[] = {[CT_NUMA_BIND] = MPOL_BIND,
+				    [CT_NUMA_PREFERRED] = MPOL_PREFERRED,
+				    [CT_NUMA_INTERLEAVE] = MPOL_INTERLEAVE};
 	int words = hwloc_bitmap_nr_ulongs(nodes);
 	unsigned long *mask;
 	char list[128];
@@ -283,7 +286,7 @@ static bool bind_nodes(const struct ct_memory *memory, hwloc_const_bitmap_t node
 		return ct_broken(err, "no memory for a node mask");
 	hwloc_bitmap_to_ulongs(nodes, (unsigned)words, mask);
 	/* The kernel reads one bit less than it is told. */
-	rc = syscall(SYS_mbind, memory->base, memory->mapped, MPOL_BIND, mask,
+	rc = syscall(SYS_mbind, memory->base, memory->mapped, modes[policy], mask,
 		     (unsigned long)words * 8 * sizeof mask[0] + 1, 0);
 	free(mask);
 	if (rc == 0)
@@ -404,7 +407,8 @@ bool ct_memory_map(struct ct_memory *memory, const struct ct_place *place, size_
 		    : !check_room(memory->mapped, nodes, err) || !map_aligned(memory, page, err) ||
 			      !advise(memory, pages, err))
 		goto fail;
-	if ((nodes && !bind_nodes(memory, nodes, err)) || !populate(memory, page, err))
+	if ((nodes && !bind_nodes(memory, nodes, place->numa_policy, err)) ||
+	    !populate(memory, page, err))
 		goto fail;
 	memory->locked = mlock(memory->base, memory->mapped) == 0;
 	if ((nodes && !check_nodes(memory, nodes, page, err)) ||

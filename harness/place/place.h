@@ -58,9 +58,13 @@ extern const char *const ct_topology_words[];
 /* What `near:` takes here, separated by ", ". Writes at most `size` bytes, returns `out`. */
 const char *ct_topology_devices(const struct ct_topology *topology, char *out, size_t size);
 
+/* What the kernel does with the nodes: only them, the first one before others, or all in turn. */
+enum ct_numa_policy { CT_NUMA_BIND, CT_NUMA_PREFERRED, CT_NUMA_INTERLEAVE };
+
 struct ct_place {
 	hwloc_bitmap_t cpus;  /* OS indexes */
 	hwloc_bitmap_t nodes; /* NUMA node OS indexes that memory is bound to; empty: not bound */
+	enum ct_numa_policy numa_policy;
 };
 
 bool ct_place_init(struct ct_place *place, struct ct_error *err); /* both sets empty */

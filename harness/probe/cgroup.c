@@ -90,10 +90,11 @@ static void set_folder(struct ct_cgroup *group, const char *root, const char *pa
 		memcpy(group->folder, group->mount, sizeof group->folder);
 }
 
+/* `file`: cgroup.controllers, what a group has; cgroup.subtree_control, what its children get. */
 static bool has_controller(const struct ct_probe_source *source, const struct ct_cgroup *group,
-			   const char *controller)
+			   const char *file, const char *controller)
 {
-	char *text = ct_source_file(source, "%s/cgroup.controllers", group->folder);
+	char *text = ct_source_file(source, "%s/%s", group->folder, file);
 	bool found = false;
 
 	for (char *rest = text, *word; (word = strsep(&rest, " \n")) != NULL;)
@@ -102,7 +103,8 @@ static bool has_controller(const struct ct_probe_source *source, const struct ct
 	return found;
 }
 
-struct ct_cgroup ct_cgroup_find(const struct ct_probe_source *source, const char *controller)
+/* The process's own group, whatever controllers it has; version 0: no such hierarchy. */
+static struct ct_cgroup own_group(const struct ct_probe_source *source, const char *controller)
 {
 	struct ct_cgroup group = {0};
 	char root[CT_SOURCE_PATH], path[CT_SOURCE_PATH];
@@ -113,19 +115,38 @@ struct ct_cgroup ct_cgroup_find(const struct ct_probe_source *source, const char
 		goto out;
 	/* Version 1 first: on a mixed system the controllers that matter are bound there. */
 	if (group_path(cgroups, controller, path, sizeof path) &&
-	    find_mount(mounts, "cgroup", controller, root, group.mount)) {
+	    find_mount(mounts, "cgroup", controller, root, group.mount))
 		group.version = 1;
+	else if (group_path(cgroups, NULL, path, sizeof path) &&
+		 find_mount(mounts, "cgroup2", NULL, root, group.mount))
+		group.version = 2;
+	if (group.version > 0)
 		set_folder(&group, root, path);
-	} else if (group_path(cgroups, NULL, path, sizeof path) &&
-		   find_mount(mounts, "cgroup2", NULL, root, group.mount)) {
-		set_folder(&group, root, path);
-		/* The root group has no limits, and no file that would list them. */
-		if (has_controller(source, &group, controller))
-			group.version = 2;
-	}
 out:
 	free(cgroups);
 	free(mounts);
+	return group;
+}
+
+struct ct_cgroup ct_cgroup_find(const struct ct_probe_source *source, const char *controller)
+{
+	struct ct_cgroup group = own_group(source, controller);
+
+	/* The root group has no limits, and no file that would list them. */
+	if (group.version == 2 && !has_controller(source, &group, "cgroup.controllers", controller))
+		group.version = 0;
+	return group;
+}
+
+struct ct_cgroup ct_cgroup_parent(const struct ct_probe_source *source, const char *controller)
+{
+	struct ct_cgroup group = own_group(source, controller);
+
+	while (group.version == 2 &&
+	       !has_controller(source, &group, "cgroup.subtree_control", controller)) {
+		if (!ct_cgroup_up(&group))
+			group.version = 0;
+	}
 	return group;
 }
 

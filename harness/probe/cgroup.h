@@ -22,6 +22,12 @@ struct ct_cgroup {
 
 /* `controller`: "memory", "cpu", "cpuset", ... */
 struct ct_cgroup ct_cgroup_find(const struct ct_probe_source *source, const char *controller);
+/*
+ * The group below which a new one can be made with this controller: the process's own in version 1;
+ * in version 2, where a group with processes can't pass controllers on, the nearest one above that
+ * enables it for its children. Version 0: there is none.
+ */
+struct ct_cgroup ct_cgroup_parent(const struct ct_probe_source *source, const char *controller);
 /* Moves `group` to its parent; false when it is at its mount point. */
 bool ct_cgroup_up(struct ct_cgroup *group);
 

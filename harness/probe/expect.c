@@ -13,95 +13,14 @@
 #include "harness/core/units.h"
 #include "harness/probe/statement.h"
 
-/* Boundaries that the launcher's words make by their nature. */
-enum boundary {
-	MAKES_NETNS = 1u << 0,
-	MAKES_CGROUP = 1u << 1,
-	MAKES_CONTAINER = 1u << 2,
-	LEAVES_MACHINE = 1u << 3,
-};
-
-static const struct {
-	const char *word;
-	unsigned makes;
-} launchers[] = {
-	{"docker", MAKES_CONTAINER | MAKES_CGROUP},
-	{"podman", MAKES_CONTAINER | MAKES_CGROUP},
-	{"nerdctl", MAKES_CONTAINER | MAKES_CGROUP},
-	{"crictl", MAKES_CONTAINER | MAKES_CGROUP},
-	{"runc", MAKES_CONTAINER | MAKES_CGROUP},
-	{"crun", MAKES_CONTAINER | MAKES_CGROUP},
-	{"lxc", MAKES_CONTAINER | MAKES_CGROUP},
-	{"lxc-attach", MAKES_CONTAINER | MAKES_CGROUP},
-	{"machinectl", MAKES_CONTAINER | MAKES_CGROUP},
-	{"systemd-nspawn", MAKES_CONTAINER | MAKES_CGROUP},
-	{"apptainer", MAKES_CONTAINER},
-	{"singularity", MAKES_CONTAINER},
-	{"systemd-run", MAKES_CGROUP},
-	{"cgexec", MAKES_CGROUP},
-	{"kubectl", MAKES_CONTAINER | MAKES_CGROUP | LEAVES_MACHINE},
-	{"oc", MAKES_CONTAINER | MAKES_CGROUP | LEAVES_MACHINE},
-	{"ssh", LEAVES_MACHINE},
-	{"rsh", LEAVES_MACHINE},
-	{"srun", LEAVES_MACHINE},
-	{"mpirun", LEAVES_MACHINE},
-	{"mpiexec", LEAVES_MACHINE},
-	{"prun", LEAVES_MACHINE},
-};
-
-/* `unshare -n`, `nsenter --net=...`: a flag of the launcher makes the network namespace. */
-static bool is_net_flag(const char *word)
-{
-	if (strncmp(word, "--net", 5) == 0)
-		return true;
-	return word[0] == '-' && word[1] != '-' && strchr(word, 'n') != NULL;
-}
-
-static unsigned boundaries_of(const char *via)
-{
-	char *copy = via ? strdup(via) : NULL, *rest = copy, *word;
-	const char *before = "";
-	bool in_launcher = false;
-	unsigned makes = 0;
-
-	while (copy && (word = strsep(&rest, " \t")) != NULL) {
-		const char *base = strrchr(word, '/');
-
-		if (word[0] == '\0')
-			continue;
-		base = base ? base + 1 : word;
-		for (size_t i = 0; i < sizeof launchers / sizeof launchers[0]; i++) {
-			if (strcmp(base, launchers[i].word) == 0)
-				makes |= launchers[i].makes;
-		}
-		if (strcmp(before, "netns") == 0 && strcmp(word, "exec") == 0)
-			makes |= MAKES_NETNS;
-		if (strcmp(base, "unshare") == 0 || strcmp(base, "nsenter") == 0)
-			in_launcher = true;
-		else if (isalpha((unsigned char)word[0]))
-			in_launcher = false; /* the command behind it; its flags are its own */
-		else if (in_launcher && is_net_flag(word))
-			makes |= MAKES_NETNS;
-		before = word;
-	}
-	free(copy);
-	return makes;
-}
-
-static bool is_local(const char *via)
-{
-	return !via || via[strspn(via, " ")] == '\0' || strcmp(via, "local") == 0;
-}
-
 /* ---- one function a word ---- */
 
-static bool expect_baremetal(const json_t *probe, unsigned makes, struct ct_error *err)
+static bool expect_baremetal(const json_t *probe, struct ct_error *err)
 {
 	const json_t *present = ct_said(probe, "hypervisor", "present");
 	const char *evidence = ct_evidence(probe, "hypervisor", "present");
 	const char *name = ct_said_text(probe, "hypervisor", "name");
 
-	(void)makes;
 	if (json_is_false(present))
 		return true;
 	if (json_is_true(present))
@@ -111,21 +30,20 @@ static bool expect_baremetal(const json_t *probe, unsigned makes, struct ct_erro
 	return ct_usage(err, "expect = baremetal: can't be told on this machine: %s", evidence);
 }
 
-static bool expect_vm(const json_t *probe, unsigned makes, struct ct_error *err)
+static bool expect_vm(const json_t *probe, struct ct_error *err)
 {
 	const char *evidence = ct_evidence(probe, "hypervisor", "present");
 
-	(void)makes;
 	if (json_is_true(ct_said(probe, "hypervisor", "present")))
 		return true;
 	return ct_usage(err, "expect = vm: no hypervisor found: %s", evidence);
 }
 
-static bool expect_container(const json_t *probe, unsigned makes, struct ct_error *err)
+static bool expect_container(const json_t *probe, struct ct_error *err)
 {
 	const char *name = ct_said_text(probe, NULL, "container");
 
-	if ((makes & MAKES_CONTAINER) || (name && strcmp(name, "none") != 0))
+	if (name && strcmp(name, "none") != 0)
 		return true;
 	return ct_usage(err,
 			"expect = container: this process is in none: %s; name a launcher such "
@@ -133,20 +51,20 @@ static bool expect_container(const json_t *probe, unsigned makes, struct ct_erro
 			ct_evidence(probe, NULL, "container"));
 }
 
-static bool expect_cgroup(const json_t *probe, unsigned makes, struct ct_error *err)
+static bool expect_cgroup(const json_t *probe, struct ct_error *err)
 {
-	if ((makes & MAKES_CGROUP) || ct_said(probe, "cgroup", "cpu_limit") ||
-	    ct_said(probe, "cgroup", "memory_limit_bytes"))
+	if (ct_said(probe, "cgroup", "cpu_limit") || ct_said(probe, "cgroup", "memory_limit_bytes"))
 		return true;
 	return ct_usage(err,
-			"expect = cgroup: %s (CPU, memory); name a launcher such as 'via = "
-			"systemd-run --scope -p CPUQuota=50%%'",
+			"expect = cgroup: %s (CPU, memory); set cpu_quota or memory_limit of the "
+			"tenant, or name a launcher such as 'via = systemd-run --scope -p "
+			"CPUQuota=50%%'",
 			ct_evidence(probe, "cgroup", "cpu_limit"));
 }
 
-static bool expect_netns(const json_t *probe, unsigned makes, struct ct_error *err)
+static bool expect_netns(const json_t *probe, struct ct_error *err)
 {
-	if ((makes & MAKES_NETNS) || json_is_true(ct_said(probe, "namespaces", "own_network")))
+	if (json_is_true(ct_said(probe, "namespaces", "own_network")))
 		return true;
 	return ct_usage(
 		err,
@@ -210,11 +128,10 @@ static void describe_pf(const json_t *probe, char *out, size_t size)
 	}
 }
 
-static bool expect_sriov(const json_t *probe, unsigned makes, struct ct_error *err)
+static bool expect_sriov(const json_t *probe, struct ct_error *err)
 {
 	char text[512];
 
-	(void)makes;
 	if (has_vf(json_object_get(probe, "sriov")) || has_vf(json_object_get(probe, "network")) ||
 	    has_vf(json_object_get(probe, "rdma")))
 		return true;
@@ -237,13 +154,12 @@ static bool is_hardware_driver(const char *driver)
 	return driver != NULL;
 }
 
-static bool expect_passthrough(const json_t *probe, unsigned makes, struct ct_error *err)
+static bool expect_passthrough(const json_t *probe, struct ct_error *err)
 {
 	static const char *const sections[] = {"network", "rdma"};
 	const json_t *device;
 	size_t i;
 
-	(void)makes;
 	if (!json_is_true(ct_said(probe, "hypervisor", "present")))
 		return ct_usage(err,
 				"expect = passthrough: devices are passed into virtual "
@@ -301,11 +217,10 @@ static bool needs_gpu(const json_t *probe, const char *word, const char *missing
 			       : "no PCI device of vendor 10de");
 }
 
-static bool expect_mig(const json_t *probe, unsigned makes, struct ct_error *err)
+static bool expect_mig(const json_t *probe, struct ct_error *err)
 {
 	double instances = 0;
 
-	(void)makes;
 	if (!needs_gpu(probe, "mig", "no NVIDIA GPU with MIG mode", err))
 		return false;
 	if (ct_said_number(probe, "nvidia", "mig_instances", &instances) && instances > 0)
@@ -316,18 +231,16 @@ static bool expect_mig(const json_t *probe, unsigned makes, struct ct_error *err
 			ct_evidence(probe, "nvidia", "mig_instances"));
 }
 
-static bool expect_vgpu(const json_t *probe, unsigned makes, struct ct_error *err)
+static bool expect_vgpu(const json_t *probe, struct ct_error *err)
 {
-	(void)makes;
 	if (json_is_true(ct_said(probe, "nvidia", "vgpu")))
 		return true;
 	return needs_gpu(probe, "vgpu", "no NVIDIA GPU", err) &&
 	       ct_usage(err, "expect = vgpu: %s", ct_evidence(probe, "nvidia", "vgpu"));
 }
 
-static bool expect_mps(const json_t *probe, unsigned makes, struct ct_error *err)
+static bool expect_mps(const json_t *probe, struct ct_error *err)
 {
-	(void)makes;
 	if (!needs_gpu(probe, "mps", "no NVIDIA GPU", err))
 		return false;
 	if (json_is_true(ct_said(probe, "nvidia", "mps")))
@@ -355,11 +268,10 @@ static unsigned long driver_branch(const json_t *probe)
 	return 0;
 }
 
-static bool expect_green(const json_t *probe, unsigned makes, struct ct_error *err)
+static bool expect_green(const json_t *probe, struct ct_error *err)
 {
 	enum { FIRST_BRANCH = 550 }; /* CUDA 12.4 */
 
-	(void)makes;
 	if (!needs_gpu(probe, "green", "no NVIDIA GPU", err))
 		return false;
 	return driver_branch(probe) >= FIRST_BRANCH ||
@@ -367,11 +279,10 @@ static bool expect_green(const json_t *probe, unsigned makes, struct ct_error *e
 			FIRST_BRANCH, ct_said_text(probe, "nvidia", "driver"));
 }
 
-static bool expect_timeslice(const json_t *probe, unsigned makes, struct ct_error *err)
+static bool expect_timeslice(const json_t *probe, struct ct_error *err)
 {
 	double instances = 0;
 
-	(void)makes;
 	if (!needs_gpu(probe, "timeslice", "no NVIDIA GPU", err))
 		return false;
 	if (json_is_true(ct_said(probe, "nvidia", "mps")))
@@ -385,21 +296,20 @@ static bool expect_timeslice(const json_t *probe, unsigned makes, struct ct_erro
 
 static const struct {
 	const char *word;
-	bool (*holds)(const json_t *probe, unsigned makes, struct ct_error *err);
-	unsigned made_by; /* boundaries of the launcher that settle it, on whatever machine */
+	bool (*holds)(const json_t *probe, struct ct_error *err);
 } expectations[] = {
-	{"baremetal", expect_baremetal, 0},
-	{"vm", expect_vm, 0},
-	{"container", expect_container, MAKES_CONTAINER},
-	{"cgroup", expect_cgroup, MAKES_CGROUP},
-	{"netns", expect_netns, MAKES_NETNS},
-	{"sriov", expect_sriov, 0},
-	{"passthrough", expect_passthrough, 0},
-	{"mig", expect_mig, 0},
-	{"vgpu", expect_vgpu, 0},
-	{"mps", expect_mps, 0},
-	{"green", expect_green, 0},
-	{"timeslice", expect_timeslice, 0},
+	{"baremetal", expect_baremetal},
+	{"vm", expect_vm},
+	{"container", expect_container},
+	{"cgroup", expect_cgroup},
+	{"netns", expect_netns},
+	{"sriov", expect_sriov},
+	{"passthrough", expect_passthrough},
+	{"mig", expect_mig},
+	{"vgpu", expect_vgpu},
+	{"mps", expect_mps},
+	{"green", expect_green},
+	{"timeslice", expect_timeslice},
 };
 enum { N_EXPECTATIONS = sizeof expectations / sizeof expectations[0] };
 
@@ -407,26 +317,16 @@ const char *const ct_probe_expect_words[] = {
 	"baremetal", "vm",   "container", "cgroup", "netns",     "sriov", "passthrough",
 	"mig",       "vgpu", "mps",       "green",  "timeslice", NULL};
 
-bool ct_probe_expect(const json_t *probe, const char *expect, const char *tenant_via,
-		     struct ct_error *err)
+bool ct_probe_expect(const json_t *probe, const char *expect, struct ct_error *err)
 {
 	_Static_assert(sizeof ct_probe_expect_words / sizeof ct_probe_expect_words[0] ==
 			       N_EXPECTATIONS + 1,
 		       "the public list is this table's first column");
-	unsigned makes = is_local(tenant_via) ? 0 : boundaries_of(tenant_via);
 	const char *near;
 
 	for (size_t i = 0; i < N_EXPECTATIONS; i++) {
-		if (strcmp(expectations[i].word, expect) != 0)
-			continue;
-		if ((makes & LEAVES_MACHINE) && !(makes & expectations[i].made_by))
-			return ct_usage(
-				err,
-				"expect = %s: the tenant is behind 'via = %s', on a machine "
-				"that can't be looked at from here; run 'cotenant probe' "
-				"there, and the campaign too if it has to be proved",
-				expect, tenant_via);
-		return expectations[i].holds(probe, makes, err);
+		if (strcmp(expectations[i].word, expect) == 0)
+			return expectations[i].holds(probe, err);
 	}
 	near = ct_nearest(expect, ct_probe_expect_words, N_EXPECTATIONS);
 	return ct_usage(err,

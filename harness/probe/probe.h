@@ -37,14 +37,10 @@ json_t *ct_probe(const struct ct_probe_source *source, const struct ct_topology 
  * mig, vgpu, mps, green, timeslice. False (usage) when it is not, can't be told, or is no such
  * word; the message quotes the evidence.
  *
- * `tenant_via`: the launcher's words that lie between the probed machine and the tenant; NULL, ""
- * or "local" when the probe was taken where the tenant runs. Launchers that make a boundary by
- * their nature count (`ip netns exec` a network namespace, `docker` a container, `systemd-run` a
- * control group); what is behind one that leaves the machine (`ssh`, `srun`) can't be told from
- * here.
+ * `probe` must be taken where the tenant runs, behind its launcher and under its limits: the words
+ * of a launcher prove nothing.
  */
-bool ct_probe_expect(const json_t *probe, const char *expect, const char *tenant_via,
-		     struct ct_error *err);
+bool ct_probe_expect(const json_t *probe, const char *expect, struct ct_error *err);
 extern const char *const ct_probe_expect_words[]; /* NULL-terminated */
 
 #endif

@@ -28,7 +28,60 @@ static bool is_local(const char *via)
 	return via == NULL || via[0] == '\0' || strcmp(via, "local") == 0;
 }
 
-static bool make_command(struct command *command, const char *via, struct ct_error *err)
+static const char *base_name(const char *word)
+{
+	const char *slash = strrchr(word, '/');
+
+	return slash ? slash + 1 : word;
+}
+
+/*
+ * What a launcher needs so that frames can pass: an open standard input, and no question that
+ * nobody would answer. It goes behind the words that select its action.
+ */
+static const struct {
+	const char *program, *action; /* action "": none */
+	const char *words[3];
+} manners[] = {
+	{"ssh", "", {"-T", "-oBatchMode=yes"}},
+	{"docker", "exec", {"-i"}},
+	{"podman", "exec", {"-i"}},
+	{"nerdctl", "exec", {"-i"}},
+	{"kubectl", "exec", {"-i"}},
+	{"oc", "exec", {"-i"}},
+};
+
+static bool add_word(struct command *command, size_t *n, const char *word, struct ct_error *err)
+{
+	if (*n == MAX_WORDS)
+		return ct_usage(err, "via has more than %d words", MAX_WORDS);
+	command->words[(*n)++] = (char *)(uintptr_t)word;
+	return true;
+}
+
+/* After `word`, the n-th one: adds what its launcher needs. */
+static bool add_manners(struct command *command, size_t *n, struct ct_error *err)
+{
+	const char *word = command->words[*n - 1];
+	const char *before = *n > 1 ? command->words[*n - 2] : "";
+
+	for (size_t i = 0; i < sizeof manners / sizeof manners[0]; i++) {
+		bool has_action = manners[i].action[0] != '\0';
+
+		if (strcmp(base_name(has_action ? before : word), manners[i].program) != 0 ||
+		    (has_action && strcmp(word, manners[i].action) != 0))
+			continue;
+		for (const char *const *more = manners[i].words; *more; more++) {
+			if (!add_word(command, n, *more, err))
+				return false;
+		}
+		return true;
+	}
+	return true;
+}
+
+static bool make_command(struct command *command, const char *via, const char *program,
+			 struct ct_error *err)
 {
 	ssize_t length = readlink("/proc/self/exe", command->self, sizeof command->self - 1);
 	size_t n = 0;
@@ -42,12 +95,11 @@ static bool make_command(struct command *command, const char *via, struct ct_err
 		return ct_broken_errno(err, "memory for a command");
 	for (char *word = strtok_r(command->text, " \t", &save); word;
 	     word = strtok_r(NULL, " \t", &save)) {
-		if (n == MAX_WORDS)
-			return ct_usage(err, "via has more than %d words", MAX_WORDS);
-		command->words[n++] = word;
+		if (!add_word(command, &n, word, err) || !add_manners(command, &n, err))
+			return false;
 	}
-	command->words[n++] = command->self;
-	command->words[n++] = (char *)"worker";
+	command->words[n++] = program && program[0] ? (char *)(uintptr_t)program : command->self;
+	command->words[n++] = (char *)(uintptr_t) "worker";
 	command->words[n] = NULL;
 	return true;
 }
@@ -127,8 +179,8 @@ static int take(int *fd)
 	return taken;
 }
 
-bool ct_launch(const char *via, hwloc_const_bitmap_t home, struct ct_child *child,
-	       struct ct_error *err)
+bool ct_launch(const char *via, const char *program, hwloc_const_bitmap_t home,
+	       struct ct_child *child, struct ct_error *err)
 {
 	struct command command = {0};
 	int pipes[4][2] = {
@@ -137,7 +189,7 @@ bool ct_launch(const char *via, hwloc_const_bitmap_t home, struct ct_child *chil
 	int reason = 0;
 	bool good = false;
 
-	if (!make_command(&command, via, err))
+	if (!make_command(&command, via, program, err))
 		goto out;
 	for (int i = 0; i < 4; i++) {
 		if (pipe2(pipes[i], O_CLOEXEC) != 0) {

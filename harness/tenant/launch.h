@@ -15,8 +15,12 @@ struct ct_child {
 	int to, from, errors; /* its standard input, output and error; ours, close-on-exec */
 };
 
-/* The words of `via`, split at blanks, then this program and "worker". `home`: its CPU affinity. */
-bool ct_launch(const char *via, hwloc_const_bitmap_t home, struct ct_child *child,
-	       struct ct_error *err);
+/*
+ * The words of `via`, split at blanks, then `program` ("": this one's own path) and "worker".
+ * Launchers that leave standard input closed unless told otherwise are told (`docker exec -i`), and
+ * ssh never asks a question. `home`: the child's CPU affinity.
+ */
+bool ct_launch(const char *via, const char *program, hwloc_const_bitmap_t home,
+	       struct ct_child *child, struct ct_error *err);
 
 #endif

@@ -317,6 +317,7 @@ static bool tie_clock(struct ct_links *links, struct ct_link *link, struct ct_er
 		round_trip = ct_monotonic_ns() - before;
 		if (round_trip < best) {
 			best = round_trip;
+			link->clock_error_ns = (int64_t)(round_trip / 2) + 1;
 			link->clock_offset_ns =
 				(int64_t)(before + round_trip / 2) -
 				json_integer_value(json_object_get(reply, "monotonic_ns"));
@@ -327,13 +328,13 @@ static bool tie_clock(struct ct_links *links, struct ct_link *link, struct ct_er
 }
 
 bool ct_link_open(struct ct_links *links, struct ct_link *link, const char *via,
-		  struct ct_error *err)
+		  const char *program, struct ct_error *err)
 {
 	struct ct_child child;
 
 	if (links->n == CT_LINKS_MAX)
 		return ct_broken(err, "more than %d workers at a time", CT_LINKS_MAX);
-	if (!ct_launch(via, links->home, &child, err))
+	if (!ct_launch(via, program, links->home, &child, err))
 		return ct_error_in(err, "%s", link->name);
 	link->pid = child.pid;
 	link->to = child.to;

@@ -35,6 +35,7 @@ struct ct_link {
 	void *context;
 	json_t *hello;
 	int64_t clock_offset_ns; /* to add to its times to get ours; 0 under the same kernel */
+	int64_t clock_error_ns;  /* half the shortest round trip: the offset is right within it */
 	unsigned reply_type;     /* of `reply`; 0: none has come */
 	json_t *reply;
 };
@@ -62,7 +63,7 @@ bool ct_via_check(const char *via, struct ct_error *err);
  * the link is closed. `via` "" or "local": a child of this process.
  */
 bool ct_link_open(struct ct_links *links, struct ct_link *link, const char *via,
-		  struct ct_error *err);
+		  const char *program, struct ct_error *err);
 /* `body` is stolen; NULL for an empty message. */
 bool ct_link_send(struct ct_link *link, unsigned type, json_t *body, struct ct_error *err);
 /*

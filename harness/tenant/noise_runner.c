@@ -271,11 +271,20 @@ static int compare_double(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* Whether a control group's quota stopped this process since its counter stood at `before_ns`. */
+static bool was_throttled(double before_ns, double elapsed_ns)
+{
+	static const double negligible = 0.01;
+	double now_ns = ct_throttled_ns();
+
+	return now_ns - before_ns > negligible * elapsed_ns; /* false when not known (NaN) */
+}
+
 bool ct_noise_runner_calibrate(struct ct_noise_runner *runner, double seconds, double *rate,
 			       struct ct_error *err)
 {
 	enum { MAX_WINDOWS = 512 };
-	double rates[MAX_WINDOWS], before;
+	double rates[MAX_WINDOWS], before, throttled;
 	int n = (int)(seconds * 1e9 / WINDOW_NS);
 	uint64_t begin;
 
@@ -287,6 +296,7 @@ bool ct_noise_runner_calibrate(struct ct_noise_runner *runner, double seconds, d
 	sleep_until(ct_monotonic_ns() + (uint64_t)(seconds * 1e8));
 	begin = ct_monotonic_ns();
 	before = total_units(runner);
+	throttled = ct_throttled_ns();
 	for (int i = 0; i < n; i++) {
 		uint64_t now;
 		double units;
@@ -303,8 +313,11 @@ bool ct_noise_runner_calibrate(struct ct_noise_runner *runner, double seconds, d
 		return false;
 	qsort(rates, (size_t)n, sizeof rates[0], compare_double);
 	*rate = rates[n / 2];
-	/* Operations longer than a window leave most windows empty: then only the total tells. */
-	if (*rate <= 0) {
+	/*
+	 * Operations longer than a window leave most windows empty, and a quota makes most of them
+	 * either full or empty: then only the total tells.
+	 */
+	if (*rate <= 0 || was_throttled(throttled, (double)n * WINDOW_NS)) {
 		*rate = 0;
 		for (int i = 0; i < n; i++)
 			*rate += rates[i] / n;

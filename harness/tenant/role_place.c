@@ -1,5 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A worker that only says where its tenant is: READY carries the CPUs and nodes, nothing runs. */
+/*
+ * A worker that only says where its tenant is and what it sees from there: READY carries the CPUs,
+ * the nodes, the network namespace and the tenant's own probe. Nothing runs.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/probe/probe.h"
 #include "harness/tenant/worker.h"
 
-const struct ct_worker_role ct_worker_role_place = {.name = "place"};
+static bool setup_role(struct ct_worker *worker, const json_t *setup, json_t *reply,
+		       struct ct_error *err)
+{
+	char netns[64];
+	ssize_t length = readlink("/proc/self/ns/net", netns, sizeof netns - 1);
+	json_t *probe = ct_probe(&ct_probe_live, NULL, err);
+
+	(void)worker;
+	(void)setup;
+	if (!probe)
+		return false;
+	netns[length > 0 ? length : 0] = '\0';
+	return (json_object_set_new(reply, "netns", json_string(netns)) == 0 &&
+		json_object_set_new(reply, "probe", probe) == 0) ||
+	       ct_broken(err, "memory for a message");
+}
+
+const struct ct_worker_role ct_worker_role_place = {.name = "place", .setup = setup_role};

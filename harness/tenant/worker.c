@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "harness/core/version.h"
+#include "harness/probe/source.h"
 #include "harness/tenant/aside.h"
+#include "harness/tenant/limits.h"
 #include "harness/tenant/protocol.h"
 
 enum {
@@ -139,6 +141,31 @@ static bool step_aside(const struct ct_worker *worker, const json_t *setup, stru
 	return ct_step_aside(worker->home, lists, 2, err);
 }
 
+/* It becomes the name of a folder: only what the controller makes. */
+static bool is_group_name(const char *name)
+{
+	return name && strncmp(name, "cotenant-", strlen("cotenant-")) == 0 && strlen(name) < 128 &&
+	       strchr(name, '/') == NULL && strchr(name, '.') == NULL;
+}
+
+/* Before anything else runs here. What it may use of the machine is read anew afterwards. */
+static bool put_under_limits(struct ct_worker *worker, const json_t *setup, struct ct_error *err)
+{
+	const char *group = json_string_value(json_object_get(setup, "group"));
+	struct ct_limits limits = {0};
+	bool good;
+
+	if (!json_object_get(setup, "limits"))
+		return true;
+	ct_params_init(ct_limit_params, &limits);
+	good = ct_worker_params(setup, "limits", ct_limit_params, &limits, err) &&
+	       (is_group_name(group) || ct_usage(err, "SETUP with limits but without a group")) &&
+	       ct_limits_apply(&limits, &worker->place, group, &ct_probe_live, err);
+	worker->place.numa_policy = (enum ct_numa_policy)limits.numa_policy;
+	ct_params_free(ct_limit_params, &limits);
+	return good && ct_affinity_get(worker->home, err);
+}
+
 static const struct ct_worker_role *find_role(const char *name)
 {
 	for (size_t i = 0; name && i < sizeof roles / sizeof roles[0]; i++) {
@@ -176,7 +203,8 @@ static bool handle_setup(struct ct_worker *worker, const json_t *setup, struct c
 		return ct_usage(err, "SETUP without a role that is known");
 	if (token)
 		snprintf(worker->token, sizeof worker->token, "%s", token);
-	if (!resolve_place(worker, setup, err) || !step_aside(worker, setup, err))
+	if (!resolve_place(worker, setup, err) || !put_under_limits(worker, setup, err) ||
+	    !step_aside(worker, setup, err))
 		return false;
 	reply = json_object();
 	if (!reply || !place_reply(worker, reply, err) ||

@@ -61,7 +61,7 @@ static void a_worker_says_hello_and_goes_when_asked(void **state)
 	struct ct_error err = {0};
 	pid_t pid;
 
-	assert_true(ct_link_open(&links, &link, "", &err));
+	assert_true(ct_link_open(&links, &link, "", "", &err));
 	assert_int_equal(json_integer_value(json_object_get(link.hello, "pid")), link.pid);
 	assert_int_equal(link.clock_offset_ns, 0);
 	pid = link.pid;
@@ -75,7 +75,7 @@ static void via_words_run_in_front_of_the_worker(void **state)
 	struct ct_link link = {.name = "test"};
 	struct ct_error err = {0};
 
-	assert_true(ct_link_open(&links, &link, "env COTENANT_TEST=1", &err));
+	assert_true(ct_link_open(&links, &link, "env COTENANT_TEST=1", "", &err));
 	ct_link_close(&links, &link);
 }
 
@@ -88,7 +88,7 @@ static void a_launcher_that_is_not_there_is_named(void **state)
 	assert_false(ct_via_check("no-such-launcher vm2", &err));
 	assert_int_equal(err.kind, CT_ERR_USAGE);
 	assert_non_null(strstr(err.text, "no-such-launcher"));
-	assert_false(ct_link_open(&links, &link, "no-such-launcher vm2", &err));
+	assert_false(ct_link_open(&links, &link, "no-such-launcher vm2", "", &err));
 	assert_non_null(strstr(err.text, "tenant 'blue'"));
 	assert_non_null(strstr(err.text, "no-such-launcher"));
 	assert_int_equal(links.n, 0);
@@ -101,12 +101,12 @@ static void a_launcher_that_fails_is_quoted(void **state)
 	struct ct_error err = {0};
 
 	/* ls complains on standard error and exits with 2. */
-	assert_false(ct_link_open(&links, &link, "ls /no/such/boundary", &err));
+	assert_false(ct_link_open(&links, &link, "ls /no/such/boundary", "", &err));
 	assert_non_null(strstr(err.text, "/no/such/boundary"));
 	assert_int_equal(err.kind, CT_ERR_ENVIRONMENT);
 	/* echo prints what is not a frame. */
 	link = (struct ct_link){.name = "tenant 'blue'"};
-	assert_false(ct_link_open(&links, &link, "echo what is this, a shell?", &err));
+	assert_false(ct_link_open(&links, &link, "echo what is this, a shell?", "", &err));
 	assert_non_null(strstr(err.text, "not frames"));
 }
 
@@ -116,7 +116,7 @@ static void a_killed_worker_is_reported_with_its_signal(void **state)
 	struct ct_link link = {.name = "victim 'v'"};
 	struct ct_error err = {0};
 
-	assert_true(ct_link_open(&links, &link, "", &err));
+	assert_true(ct_link_open(&links, &link, "", "", &err));
 	kill(link.pid, SIGKILL);
 	assert_false(ct_link_await(&links, &link, CT_MSG_DONE, UINT64_C(5000000000), NULL, &err));
 	assert_non_null(strstr(err.text, "victim 'v'"));
@@ -130,7 +130,7 @@ static void a_silent_worker_runs_into_the_timeout(void **state)
 	struct ct_link link = {.name = "victim 'v'"};
 	struct ct_error err = {0};
 
-	assert_true(ct_link_open(&links, &link, "", &err));
+	assert_true(ct_link_open(&links, &link, "", "", &err));
 	assert_false(ct_link_await(&links, &link, CT_MSG_DONE, 100000000, NULL, &err));
 	assert_non_null(strstr(err.text, "hangs"));
 	ct_link_close(&links, &link);
@@ -142,7 +142,7 @@ static void a_bad_setup_is_refused_by_the_worker_in_words(void **state)
 	struct ct_link link = {.name = "victim 'v'"};
 	struct ct_error err = {0};
 
-	assert_true(ct_link_open(&links, &link, "", &err));
+	assert_true(ct_link_open(&links, &link, "", "", &err));
 	assert_false(ct_link_ask(&links, &link, CT_MSG_SETUP,
 				 json_pack("{s:s, s:s}", "role", "victim", "kind", "nonsense"),
 				 CT_MSG_READY, UINT64_C(5000000000), NULL, &err));
@@ -164,7 +164,7 @@ static void workers_die_with_their_controller(void **state)
 		struct ct_error err = {0};
 		struct ct_links own;
 
-		if (!ct_links_init(&own, &err) || !ct_link_open(&own, &link, "", &err))
+		if (!ct_links_init(&own, &err) || !ct_link_open(&own, &link, "", "", &err))
 			_exit(1);
 		if (write(pipe_fds[1], &link.pid, sizeof link.pid) != (ssize_t)sizeof link.pid)
 			_exit(1);
