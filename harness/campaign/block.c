@@ -7,6 +7,10 @@
 #include <time.h>
 
 #include "harness/campaign/phase.h"
+#include "harness/probe/statement.h"
+
+/* The kernel's default period of a CPU quota, which systemd and containers use as well. */
+static const uint64_t quota_period_ns = 100000000;
 
 struct raw_sink {
 	const struct ct_block_run *run;
@@ -32,6 +36,16 @@ static int64_t unix_ns(void)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* As the aggressor's tenant itself sees it, whoever set the quota. */
+static bool under_quota(const struct ct_block_run *run, const struct ct_cell *cell)
+{
+	const struct ct_config_ground *at = &run->ground->configs[cell->config];
+	unsigned tenant = run->ground->job->aggressors[cell->aggressor].tenant;
+	double cpus;
+
+	return ct_said_number(at->placements[tenant].probe, "cgroup", "cpu_limit", &cpus);
+}
+
 static struct ct_phase_plan plan_phase(const struct ct_block_run *run, const struct ct_visit *visit,
 				       uint32_t order, struct raw_sink *sink)
 {
@@ -50,6 +64,7 @@ static struct ct_phase_plan plan_phase(const struct ct_block_run *run, const str
 		.solo_rate =
 			run->ground->configs[cell->config].aggressors[cell->aggressor].solo_rate,
 		.blocks = job->aggressors[cell->aggressor].ops->blocks,
+		.smoothing_ns = under_quota(run, cell) ? quota_period_ns : 0,
 		.raw = keep_raw,
 		.context = sink,
 	};

@@ -54,19 +54,34 @@ static bool grow(void **items, size_t n, size_t size, struct ct_error *err)
 	return true;
 }
 
-enum ct_load ct_judge_load(const struct ct_noise_row *rows, size_t n, uint64_t start_ns,
-			   uint64_t end_ns, bool blocks, double *share, double *rate)
+/* How much of the span the rows cover, in ns. */
+static double covered_ns(const struct ct_noise_row *rows, size_t n, uint64_t start_ns,
+			 uint64_t end_ns)
 {
-	double units = 0, asked = 0, covered = 0, all = 0, busy = 0, runnable = 0;
+	double covered = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		uint64_t from = rows[i].start_ns > start_ns ? rows[i].start_ns : start_ns;
 		uint64_t to = rows[i].end_ns < end_ns ? rows[i].end_ns : end_ns;
+
+		if (from < to)
+			covered += (double)(to - from);
+	}
+	return covered;
+}
+
+enum ct_load ct_judge_load(const struct ct_noise_row *rows, size_t n,
+			   const struct ct_load_span *span, double *share, double *rate)
+{
+	const uint64_t first_ns = span->start_ns - span->smoothing_ns;
+	const uint64_t last_ns = span->end_ns + span->smoothing_ns;
+	double units = 0, asked = 0, all = 0, busy = 0, runnable = 0;
+
+	for (size_t i = 0; i < n; i++) {
 		double length = (double)(rows[i].end_ns - rows[i].start_ns);
 
-		if (from >= to)
+		if (rows[i].start_ns >= last_ns || rows[i].end_ns <= first_ns)
 			continue;
-		covered += (double)(to - from);
 		units += rows[i].units;
 		asked += rows[i].asked_units;
 		all += length;
@@ -77,11 +92,12 @@ enum ct_load ct_judge_load(const struct ct_noise_row *rows, size_t n, uint64_t s
 	*share = asked > 0 ? units / asked : 1;
 	/* Rows follow each other without a gap; half a millisecond allows for rounding of clocks.
 	 */
-	if (covered + 5e5 < (double)(end_ns - start_ns))
+	if (covered_ns(rows, n, span->start_ns, span->end_ns) + 5e5 <
+	    (double)(span->end_ns - span->start_ns))
 		return CT_LOAD_ABSENT;
 	if (*share >= CT_OVERLAP_SHARE)
 		return CT_LOAD_HELD;
-	if (!blocks && busy >= CT_OVERLAP_SHARE * all && runnable >= CT_RUNNABLE_SHARE * all)
+	if (!span->blocks && busy >= CT_OVERLAP_SHARE * all && runnable >= CT_RUNNABLE_SHARE * all)
 		return CT_LOAD_CONTENDED;
 	return CT_LOAD_ABSENT;
 }
@@ -144,14 +160,19 @@ static bool judge_epoch(struct collector *collector, struct pending *epoch, stru
 	bool good = true;
 
 	if (collector->plan->role == CT_ROLE_TREATMENT) {
+		const struct ct_load_span span = {
+			.start_ns = row->start_ns - collector->doubt_ns,
+			.end_ns = row->end_ns + collector->doubt_ns,
+			.smoothing_ns = collector->plan->smoothing_ns,
+			.blocks = collector->plan->blocks,
+		};
+
 		while (collector->first_noise < record->n_noise &&
 		       record->noise[collector->first_noise].end_ns <=
-			       row->start_ns - collector->doubt_ns)
+			       span.start_ns - span.smoothing_ns)
 			collector->first_noise++;
 		load = ct_judge_load(record->noise + collector->first_noise,
-				     record->n_noise - collector->first_noise,
-				     row->start_ns - collector->doubt_ns,
-				     row->end_ns + collector->doubt_ns, collector->plan->blocks,
+				     record->n_noise - collector->first_noise, &span,
 				     &row->aggressor_share, &row->aggressor_rate);
 	}
 	collector->n_load[load]++;
@@ -162,16 +183,16 @@ static bool judge_epoch(struct collector *collector, struct pending *epoch, stru
 	return good;
 }
 
-/* Judges the epochs that end before `covered_ns`, oldest first. */
-static bool judge_until(struct collector *collector, uint64_t covered_ns, struct ct_error *err)
+/* Judges the epochs that rows up to `until_ns` are enough for, oldest first. */
+static bool judge_until(struct collector *collector, uint64_t until_ns, struct ct_error *err)
 {
 	size_t judged = 0;
 	bool good = true;
 
 	while (good && judged < collector->n_pending &&
 	       collector->record->epochs[collector->pending[judged].epoch].end_ns +
-			       collector->doubt_ns <=
-		       covered_ns)
+			       collector->doubt_ns + collector->plan->smoothing_ns <=
+		       until_ns)
 		good = judge_epoch(collector, &collector->pending[judged++], err);
 	if (judged == 0)
 		return good;

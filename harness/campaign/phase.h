@@ -30,6 +30,7 @@ struct ct_phase_plan {
 	double intensity; /* percent; a treatment's */
 	double solo_rate; /* units/s */
 	bool blocks;      /* the aggressor's threads wait in the kernel as part of their work */
+	uint64_t smoothing_ns; /* of its rate, see struct ct_load_span */
 	/* Raw samples go here as they come; NULL: not kept. */
 	bool (*raw)(void *context, uint32_t order, uint32_t epoch,
 		    const struct ct_raw_sample *samples, size_t n, struct ct_error *err);
@@ -44,13 +45,24 @@ struct ct_phase_plan {
 bool ct_phase_run(struct ct_crew *crew, const struct ct_phase_plan *plan,
 		  struct ct_phase_record *record, struct ct_error *err);
 
+/* The time for which rows are judged. */
+struct ct_load_span {
+	uint64_t start_ns, end_ns;
+	/*
+	 * The rate is taken over so much more at both ends: an aggressor under a CPU quota works in
+	 * bursts as long as the quota's period, and its rate has no meaning within one.
+	 */
+	uint64_t smoothing_ns;
+	bool blocks; /* as in ct_phase_plan */
+};
+
 /*
- * What `rows` together prove for the time from start_ns to end_ns: the asked rate was held, or the
- * aggressor never paused and was runnable all the time, so that only contention kept it below, or
- * it did not load. Threads that block in the kernel can't prove the second. *share: achieved over
- * asked; *rate: units/s achieved. Time that the rows do not cover is time without load.
+ * What `rows` together prove for that time: the asked rate was held, or the aggressor never paused
+ * and was runnable all the time, so that only contention kept it below, or it did not load. Threads
+ * that block in the kernel can't prove the second. *share: achieved over asked; *rate: units/s
+ * achieved. Time from start to end that the rows do not cover is time without load.
  */
-enum ct_load ct_judge_load(const struct ct_noise_row *rows, size_t n, uint64_t start_ns,
-			   uint64_t end_ns, bool blocks, double *share, double *rate);
+enum ct_load ct_judge_load(const struct ct_noise_row *rows, size_t n,
+			   const struct ct_load_span *span, double *share, double *rate);
 
 #endif

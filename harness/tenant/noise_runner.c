@@ -280,13 +280,22 @@ static bool was_throttled(double before_ns, double elapsed_ns)
 	return now_ns - before_ns > negligible * elapsed_ns; /* false when not known (NaN) */
 }
 
+/* Over so many periods of a quota (100 ms each) that where they begin makes little difference. */
+static double total_rate(const struct ct_noise_runner *runner, double units, uint64_t begin)
+{
+	const uint64_t long_enough_ns = UINT64_C(1500000000);
+
+	sleep_until(begin + long_enough_ns);
+	return (total_units(runner) - units) * 1e9 / (double)(ct_monotonic_ns() - begin);
+}
+
 bool ct_noise_runner_calibrate(struct ct_noise_runner *runner, double seconds, double *rate,
 			       struct ct_error *err)
 {
 	enum { MAX_WINDOWS = 512 };
-	double rates[MAX_WINDOWS], before, throttled;
+	double rates[MAX_WINDOWS], before, first_units, throttled;
 	int n = (int)(seconds * 1e9 / WINDOW_NS);
-	uint64_t begin;
+	uint64_t begin, first_begin;
 
 	if (n > MAX_WINDOWS)
 		n = MAX_WINDOWS;
@@ -296,6 +305,8 @@ bool ct_noise_runner_calibrate(struct ct_noise_runner *runner, double seconds, d
 	sleep_until(ct_monotonic_ns() + (uint64_t)(seconds * 1e8));
 	begin = ct_monotonic_ns();
 	before = total_units(runner);
+	first_begin = begin;
+	first_units = before;
 	throttled = ct_throttled_ns();
 	for (int i = 0; i < n; i++) {
 		uint64_t now;
@@ -308,20 +319,17 @@ bool ct_noise_runner_calibrate(struct ct_noise_runner *runner, double seconds, d
 		begin = now;
 		before = units;
 	}
-	ct_noise_runner_unload(runner);
-	if (ct_noise_runner_failed(runner, err))
-		return false;
 	qsort(rates, (size_t)n, sizeof rates[0], compare_double);
 	*rate = rates[n / 2];
 	/*
 	 * Operations longer than a window leave most windows empty, and a quota makes most of them
 	 * either full or empty: then only the total tells.
 	 */
-	if (*rate <= 0 || was_throttled(throttled, (double)n * WINDOW_NS)) {
-		*rate = 0;
-		for (int i = 0; i < n; i++)
-			*rate += rates[i] / n;
-	}
+	if (*rate <= 0 || was_throttled(throttled, (double)(begin - first_begin)))
+		*rate = total_rate(runner, first_units, first_begin);
+	ct_noise_runner_unload(runner);
+	if (ct_noise_runner_failed(runner, err))
+		return false;
 	return *rate > 0 || ct_broken(err, "'%s' did no work in %.1f s of calibration",
 				      runner->ops->name, seconds);
 }

@@ -26,9 +26,29 @@ static struct ct_noise_row row(uint64_t from_ms, uint64_t to_ms, double units, d
 
 static enum ct_load judge(const struct ct_noise_row *rows, size_t n, bool blocks, double *share)
 {
+	const struct ct_load_span span = {
+		.start_ns = 100 * MS, .end_ns = 200 * MS, .blocks = blocks};
 	double rate;
 
-	return ct_judge_load(rows, n, 100 * MS, 200 * MS, blocks, share, &rate);
+	return ct_judge_load(rows, n, &span, share, &rate);
+}
+
+/* Half a CPU by quota: 50 ms of work, 50 ms of nothing, and the asked rate is the mean. */
+static void a_quota_is_judged_over_its_periods(void **state)
+{
+	(void)state;
+	const struct ct_noise_row rows[] = {row(0, 50, 100, 1, 1),     row(50, 100, 0, 1, 0),
+					    row(100, 150, 25, 1, 0.5), row(150, 200, 50, 1, 0.5),
+					    row(200, 250, 75, 1, 1),   row(250, 300, 50, 1, 0.5)};
+	struct ct_load_span span = {.start_ns = 100 * MS, .end_ns = 200 * MS};
+	double share, rate;
+
+	assert_int_equal(ct_judge_load(rows, 6, &span, &share, &rate), CT_LOAD_ABSENT);
+	span.smoothing_ns = 100 * MS;
+	assert_int_equal(ct_judge_load(rows, 6, &span, &share, &rate), CT_LOAD_HELD);
+	assert_true(fabs(share - 1) < 1e-12);
+	/* Rows around it are no substitute for rows in it. */
+	assert_int_equal(ct_judge_load(rows, 2, &span, &share, &rate), CT_LOAD_ABSENT);
 }
 
 static void a_held_rate_counts(void **state)
@@ -98,6 +118,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_held_rate_counts),
+		cmocka_unit_test(a_quota_is_judged_over_its_periods),
 		cmocka_unit_test(an_aggressor_that_idles_below_its_rate_did_not_load),
 		cmocka_unit_test(contention_is_told_from_absence_by_a_thread_that_never_pauses),
 		cmocka_unit_test(threads_that_block_in_the_kernel_can_not_plead_contention),
