@@ -50,7 +50,7 @@ struct ct_load_span {
 	uint64_t start_ns, end_ns;
 	/*
 	 * The rate is taken over so much more at both ends: an aggressor under a CPU quota works in
-	 * bursts as long as the quota's period, and its rate has no meaning within one.
+	 * bursts as long as the quota's period, and its rate has no meaning within a few.
 	 */
 	uint64_t smoothing_ns;
 	bool blocks; /* as in ct_phase_plan */

@@ -103,9 +103,22 @@ bool ct_limits_any(const struct ct_limits *limits)
 	       limits->numa_policy != CT_NUMA_BIND;
 }
 
+static const int policies[] = {SCHED_OTHER, SCHED_BATCH, SCHED_IDLE, SCHED_FIFO, SCHED_RR};
+
+bool ct_limits_stand_above(const struct ct_limits *limits, struct ct_error *err)
+{
+	const int highest = sched_get_priority_max(SCHED_FIFO);
+	const int above = (int)limits->priority + 1;
+	const struct sched_param param = {.sched_priority = above < highest ? above : highest};
+
+	return !is_realtime(limits->sched) ||
+	       sched_setscheduler(0, policies[limits->sched], &param) == 0 ||
+	       ct_broken_errno(err, "sched = %s, priority = %d", classes[limits->sched],
+			       param.sched_priority);
+}
+
 static bool set_class(const struct ct_limits *limits, struct ct_error *err)
 {
-	static const int policies[] = {SCHED_OTHER, SCHED_BATCH, SCHED_IDLE, SCHED_FIFO, SCHED_RR};
 	const struct sched_param param = {.sched_priority = (int)limits->priority};
 
 	if (limits->sched == CT_SCHED_OTHER ||

@@ -39,6 +39,11 @@ extern const struct ct_param ct_limit_params[];
 
 /* Combinations that no single value shows: a priority without a real-time class. */
 bool ct_limits_check(const struct ct_limits *limits, struct ct_error *err);
+/*
+ * Lifts the calling thread, which looks after real-time threads of the same process, above them:
+ * on the same CPU it would else never run.
+ */
+bool ct_limits_stand_above(const struct ct_limits *limits, struct ct_error *err);
 /* True when any of them is not its default. */
 bool ct_limits_any(const struct ct_limits *limits);
 

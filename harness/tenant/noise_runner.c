@@ -7,13 +7,16 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "harness/probe/cgroup.h"
 #include "harness/tenant/covariates.h"
 
 enum {
 	WINDOW_NS = 20000000,       /* of the calibration */
 	LONGEST_SLEEP_NS = 5000000, /* a paced thread looks for a change this often */
 	SHORTEST_SLEEP_NS = 20000,  /* below this a sleep costs more than it waits */
-	FORGIVEN_NS = 20000000      /* a debt older than this is not caught up with */
+	FORGIVEN_NS = 20000000,     /* a debt older than this is not caught up with */
+	/* Under a CPU quota a thread is stopped for up to a period, and owes what it missed. */
+	FORGIVEN_UNDER_QUOTA_NS = 200000000
 };
 
 static void sleep_until(uint64_t ns)
@@ -64,7 +67,8 @@ static bool run_flat_out(struct ct_noise_thread *thread, unsigned generation)
 /*
  * A token bucket per thread: a burst is started when at least one unit is due, and after it the
  * thread sleeps until it is no longer ahead. What a stall left undone is made up for at most
- * FORGIVEN_NS: afterwards the load must be the asked one again, not a catch-up at full speed.
+ * runner->forgiven_ns: afterwards the load must be the asked one again, not a catch-up at full
+ * speed.
  */
 static bool run_paced(struct ct_noise_thread *thread, unsigned generation)
 {
@@ -85,8 +89,8 @@ static bool run_paced(struct ct_noise_thread *thread, unsigned generation)
 		double sleep_ns = ahead / per_ns;
 
 		if (sleep_ns < SHORTEST_SLEEP_NS) {
-			if (-sleep_ns > FORGIVEN_NS)
-				forgiven += -ahead - FORGIVEN_NS * per_ns;
+			if (-sleep_ns > runner->forgiven_ns)
+				forgiven += -ahead - runner->forgiven_ns * per_ns;
 			if (!burst(thread))
 				return false;
 			continue;
@@ -230,6 +234,8 @@ bool ct_noise_runner_start(struct ct_noise_runner *runner, const struct ct_aggre
 	runner->common = common;
 	runner->env = *env;
 	runner->env.stop = &runner->stop;
+	runner->forgiven_ns =
+		ct_cgroup_cpu_limit(&ct_probe_live).limited ? FORGIVEN_UNDER_QUOTA_NS : FORGIVEN_NS;
 	if (!count_threads(runner, err))
 		return false;
 	runner->env.threads = runner->n_threads;

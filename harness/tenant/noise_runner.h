@@ -56,6 +56,7 @@ struct ct_noise_runner {
 	/* Of the load under way. */
 	uint64_t load_start_ns, load_seed;
 	double units_per_s; /* of all threads together */
+	double forgiven_ns; /* how old a debt may be that is still caught up with */
 	struct ct_pacer accounting;
 	struct ct_noise_totals last;
 };

@@ -148,22 +148,24 @@ static bool is_group_name(const char *name)
 	       strchr(name, '/') == NULL && strchr(name, '.') == NULL;
 }
 
+static bool read_limits(const json_t *setup, struct ct_limits *limits, struct ct_error *err)
+{
+	ct_params_init(ct_limit_params, limits);
+	return ct_worker_params(setup, "limits", ct_limit_params, limits, err);
+}
+
 /* Before anything else runs here. What it may use of the machine is read anew afterwards. */
-static bool put_under_limits(struct ct_worker *worker, const json_t *setup, struct ct_error *err)
+static bool put_under_limits(struct ct_worker *worker, const json_t *setup,
+			     const struct ct_limits *limits, struct ct_error *err)
 {
 	const char *group = json_string_value(json_object_get(setup, "group"));
-	struct ct_limits limits = {0};
-	bool good;
 
-	if (!json_object_get(setup, "limits"))
+	worker->place.numa_policy = (enum ct_numa_policy)limits->numa_policy;
+	if (!ct_limits_any(limits))
 		return true;
-	ct_params_init(ct_limit_params, &limits);
-	good = ct_worker_params(setup, "limits", ct_limit_params, &limits, err) &&
-	       (is_group_name(group) || ct_usage(err, "SETUP with limits but without a group")) &&
-	       ct_limits_apply(&limits, &worker->place, group, &ct_probe_live, err);
-	worker->place.numa_policy = (enum ct_numa_policy)limits.numa_policy;
-	ct_params_free(ct_limit_params, &limits);
-	return good && ct_affinity_get(worker->home, err);
+	return (is_group_name(group) || ct_usage(err, "SETUP with limits but without a group")) &&
+	       ct_limits_apply(limits, &worker->place, group, &ct_probe_live, err) &&
+	       ct_affinity_get(worker->home, err);
 }
 
 static const struct ct_worker_role *find_role(const char *name)
@@ -191,19 +193,13 @@ static bool place_reply(struct ct_worker *worker, json_t *reply, struct ct_error
 	return good || ct_broken(err, "memory for a message");
 }
 
-static bool handle_setup(struct ct_worker *worker, const json_t *setup, struct ct_error *err)
+/* Placement, limits, and then the role itself. */
+static bool take_role(struct ct_worker *worker, const json_t *setup, const struct ct_limits *limits,
+		      struct ct_error *err)
 {
-	const char *token = json_string_value(json_object_get(setup, "token"));
 	json_t *reply;
 
-	if (worker->role)
-		return ct_usage(err, "SETUP came twice");
-	worker->role = find_role(json_string_value(json_object_get(setup, "role")));
-	if (!worker->role)
-		return ct_usage(err, "SETUP without a role that is known");
-	if (token)
-		snprintf(worker->token, sizeof worker->token, "%s", token);
-	if (!resolve_place(worker, setup, err) || !put_under_limits(worker, setup, err) ||
+	if (!resolve_place(worker, setup, err) || !put_under_limits(worker, setup, limits, err) ||
 	    !step_aside(worker, setup, err))
 		return false;
 	reply = json_object();
@@ -213,7 +209,30 @@ static bool handle_setup(struct ct_worker *worker, const json_t *setup, struct c
 		worker->role = NULL; /* nothing was left behind that teardown could undo */
 		return false;
 	}
+	/* The role's threads have inherited the class by now. */
+	if (!ct_limits_stand_above(limits, err)) {
+		json_decref(reply);
+		return false;
+	}
 	return ct_worker_send(worker, CT_MSG_READY, reply, err);
+}
+
+static bool handle_setup(struct ct_worker *worker, const json_t *setup, struct ct_error *err)
+{
+	const char *token = json_string_value(json_object_get(setup, "token"));
+	struct ct_limits limits = {0};
+	bool good;
+
+	if (worker->role)
+		return ct_usage(err, "SETUP came twice");
+	worker->role = find_role(json_string_value(json_object_get(setup, "role")));
+	if (!worker->role)
+		return ct_usage(err, "SETUP without a role that is known");
+	if (token)
+		snprintf(worker->token, sizeof worker->token, "%s", token);
+	good = read_limits(setup, &limits, err) && take_role(worker, setup, &limits, err);
+	ct_params_free(ct_limit_params, &limits);
+	return good;
 }
 
 static bool handle_frame(struct ct_worker *worker, const struct ct_frame_header *header,
