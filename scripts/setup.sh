@@ -20,6 +20,8 @@ lint='clang clang-tidy clang-format llvm libomp-dev cppcheck git'
 lint_optional='libclang-rt-dev'
 # Drives the report in a browser.
 browser='chromium chromium-driver python3-selenium poppler-utils'
+# Real boundaries that the tests of tenants go through.
+boundaries='openssh-server openssh-client iproute2 openmpi-bin'
 bench='stress-ng rt-tests hyperfine iperf3'
 
 usage() {
@@ -42,8 +44,9 @@ for argument; do
 		;;
 	--bench) wanted="$wanted $bench" ;;
 	--browser) wanted="$wanted $browser" ;;
+	--boundaries) wanted="$wanted $boundaries" ;;
 	--all)
-		wanted="$wanted $lint $bench $browser"
+		wanted="$wanted $lint $bench $browser $boundaries"
 		welcome="$welcome $lint_optional"
 		;;
 	--dry-run) dry_run=yes ;;

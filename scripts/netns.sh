@@ -1,0 +1,111 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Two network namespaces joined by a link, for job files that say `via = ip netns exec NAME`.
+#
+#   netns.sh up [--rate RATE] [--apply] [BLUE RED]    make them: BLUE has 10.77.0.1, RED 10.77.0.2
+#   netns.sh down [--apply] [BLUE RED]                remove them
+#
+# Without --apply it prints what it would do and changes nothing. --rate (such as 1gbit) puts a
+# token bucket on both ends. The names are cotenant-blue and cotenant-red unless two are given.
+# Namespaces that exist already are not touched: `up` refuses them. Needs root.
+set -eu
+
+fail() {
+	printf 'netns.sh: %s\n' "$1" >&2
+	exit "${2:-2}"
+}
+
+usage() {
+	sed -n 's/^# \{0,1\}//; 4,11p' "$0"
+}
+
+# Runs a command, or prints it.
+act() {
+	if [ -n "$apply" ]; then
+		"$@" || return
+	else
+		printf '%s\n' "$*"
+	fi
+}
+
+exists() {
+	[ -e "/run/netns/$1" ]
+}
+
+undo() {
+	trap - EXIT INT TERM
+	for name in $made; do
+		ip netns del "$name" 2>/dev/null || :
+	done
+	fail "stopped half-way; what was made has been removed" 4
+}
+
+make_namespace() {
+	act ip netns add "$1"
+	made="$made $1"
+}
+
+# NAME ADDRESS
+set_end() {
+	act ip -n "$1" addr add "$2/24" dev veth0
+	act ip -n "$1" link set veth0 up
+	act ip -n "$1" link set lo up
+	[ -z "$rate" ] ||
+		act tc -n "$1" qdisc add dev veth0 root tbf rate "$rate" burst 128kb latency 20ms
+}
+
+up() {
+	for name in "$blue" "$red"; do
+		! exists "$name" || fail "the network namespace '$name' exists already: give other names"
+	done
+	[ -z "$apply" ] || trap undo EXIT INT TERM
+	make_namespace "$blue"
+	make_namespace "$red"
+	act ip link add veth0 netns "$blue" type veth peer name veth0 netns "$red"
+	set_end "$blue" 10.77.0.1
+	set_end "$red" 10.77.0.2
+	trap - EXIT INT TERM
+}
+
+down() {
+	for name in "$blue" "$red"; do
+		! exists "$name" || act ip netns del "$name"
+	done
+}
+
+apply='' rate='' made='' command='' names=''
+while [ $# -gt 0 ]; do
+	case $1 in
+	-h | --help)
+		usage
+		exit 0
+		;;
+	--apply) apply=yes ;;
+	--rate)
+		[ $# -gt 1 ] || fail "--rate needs a rate such as 1gbit"
+		rate=$2
+		shift
+		;;
+	-*) fail "unknown option '$1': see netns.sh --help" ;;
+	*)
+		if [ -z "$command" ]; then command=$1; else names="$names $1"; fi
+		;;
+	esac
+	shift
+done
+# shellcheck disable=SC2086 # names are words of their own
+set -- ${names:-cotenant-blue cotenant-red}
+[ $# -eq 2 ] && [ "$1" != "$2" ] || fail "give two different names, or none"
+blue=$1 red=$2
+case $blue$red in
+*[!A-Za-z0-9_-]*) fail "a name is of letters, digits, '-' and '_'" ;;
+esac
+command -v ip >/dev/null || fail "needs ip: apt-get install iproute2" 4
+[ -z "$apply" ] || [ "$(id -u)" -eq 0 ] || fail "--apply needs root" 4
+case $command in
+up) up ;;
+down) down ;;
+*) fail "say up or down: see netns.sh --help" ;;
+esac
+[ -n "$apply" ] || printf '# nothing was done: add --apply\n'
