@@ -209,7 +209,7 @@ static void compare_netns(const struct ct_placement *placement)
 	json_t *namespaces = json_object_get(placement->probe, "namespaces");
 
 	own[length > 0 ? length : 0] = '\0';
-	if (!namespaces || !own[0] || !placement->netns[0] ||
+	if (!namespaces || !own[0] || !placement->netns || !placement->netns[0] ||
 	    strcmp(placement->boot_id, ct_boot_id(own_boot)) != 0 ||
 	    strcmp(placement->netns, own) == 0)
 		return;

@@ -158,7 +158,8 @@ static json_t *placement_json(const struct ct_ground *ground)
 		for (size_t t = 0; t < job->n_tenants; t++) {
 			const struct ct_placement *at = &ground->configs[c].placements[t];
 
-			json_object_set_new(config, job->tenants[t].name, ct_placement_json(at));
+			json_object_set_new(config, job->tenants[t].name,
+					    ct_placement_json(at, &job->configs[c].tenants[t]));
 		}
 		json_object_set_new(all, job->configs[c].name, config);
 	}
