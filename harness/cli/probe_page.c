@@ -258,6 +258,28 @@ static void print_kernel(const json_t *probe)
 	    number(probe, "perf", "paranoid", a));
 }
 
+/* "H100, MIG: 3g.40gb 2g.20gb 1g.10gb", one line a GPU. */
+static void print_nvml(const json_t *probe)
+{
+	const json_t *device, *slice;
+	size_t i, k;
+
+	json_array_foreach(ct_said(probe, "nvidia", "devices"), i, device)
+	{
+		char line[TEXT] = "", name[32];
+
+		snprintf(name, sizeof name, "GPU %zu", i);
+		part(line, "%s", member(device, "name", member(device, "error", "unknown")));
+		if (json_object_get(device, "compute_mode"))
+			part(line, "%s", member(device, "compute_mode", "?"));
+		if (json_is_true(json_object_get(device, "mig")))
+			part(line, "MIG");
+		json_array_foreach(json_object_get(device, "mig_devices"), k, slice)
+			part(line, "%s", member(slice, "profile", "?"));
+		row(name, "%s", line);
+	}
+}
+
 static void print_devices(const json_t *probe)
 {
 	const json_t *device, *speed;
@@ -294,6 +316,7 @@ static void print_devices(const json_t *probe)
 		    member(device, "maker", "other"), member(device, "vendor", "?"),
 		    member(device, "device", "?"), member(device, "driver", "none"));
 	}
+	print_nvml(probe);
 	json_array_foreach(json_object_get(probe, "block"), i, device)
 	{
 		row(member(device, "name", "?"), "block: %s, scheduler %s",

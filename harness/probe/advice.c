@@ -146,6 +146,73 @@ static void on_limits(const json_t *probe, json_t *list)
 		       "latencies");
 }
 
+/* "16.0 GT/s PCIe" -> 16; 0 when it can't be told. */
+static double transfers(const json_t *device, const char *key)
+{
+	const char *text = json_string_value(json_object_get(device, key));
+	double value;
+
+	return text && sscanf(text, "%lf GT/s", &value) == 1 ? value : 0;
+}
+
+/* A GPU that has nothing to do lets its link run slower; only its width tells then. */
+static void on_link(const json_t *device, bool idles_slower, json_t *list)
+{
+	const char *name = json_string_value(json_object_get(device, "name"));
+	const char *evidence = json_string_value(json_object_get(device, "evidence"));
+	json_int_t width = json_integer_value(json_object_get(device, "link_width"));
+	json_int_t widest = json_integer_value(json_object_get(device, "max_link_width"));
+	double speed = transfers(device, "link_speed");
+	double fastest = transfers(device, "max_link_speed");
+
+	if (width < widest || (!idles_slower && speed < fastest))
+		advise(list, evidence ? evidence : "",
+		       "%s has a degraded PCIe link: %lld of %lld lanes at %.3g of %.3g GT/s: "
+		       "look at its slot, its riser and the firmware's settings",
+		       name ? name : "a device", (long long)width, (long long)widest, speed,
+		       fastest);
+}
+
+/* NICs with virtual functions are on the second list. */
+static void on_links(const json_t *probe, json_t *list)
+{
+	static const char *const sections[] = {"gpus", "sriov"};
+	const json_t *device;
+	size_t i;
+
+	for (size_t s = 0; s < sizeof sections / sizeof sections[0]; s++) {
+		json_array_foreach(json_object_get(probe, sections[s]), i, device)
+			on_link(device, s == 0, list);
+	}
+}
+
+/* "16 of 16": a link that is not what both ends can do, and a mode that waits for a reset. */
+static void on_gpus(const json_t *probe, json_t *list)
+{
+	const json_t *devices = ct_said(probe, "nvidia", "devices"), *device;
+	const char *evidence = ct_evidence(probe, "nvidia", "devices");
+	size_t i;
+
+	json_array_foreach(devices, i, device)
+	{
+		json_int_t width = json_integer_value(json_object_get(device, "link_width"));
+		json_int_t widest = json_integer_value(json_object_get(device, "max_link_width"));
+
+		if (width > 0 && width < widest)
+			advise(list, evidence,
+			       "GPU %zu has a PCIe link of %lld lanes and could have %lld: its "
+			       "slot, its riser or another card halves it",
+			       i, (long long)width, (long long)widest);
+		if (json_object_get(device, "mig_pending"))
+			advise(list, evidence,
+			       "MIG mode of GPU %zu changes at its next reset: it is %s now", i,
+			       json_is_true(json_object_get(device, "mig")) ? "on" : "off");
+		if (json_object_get(device, "error"))
+			advise(list, evidence, "GPU %zu does not answer: %s", i,
+			       json_string_value(json_object_get(device, "error")));
+	}
+}
+
 static void on_hypervisor(const json_t *probe, json_t *list)
 {
 	if (!json_is_true(ct_said(probe, "hypervisor", "present")))
@@ -160,7 +227,8 @@ static void on_hypervisor(const json_t *probe, json_t *list)
 void ct_probe_advice(json_t *probe)
 {
 	static void (*const rules[])(const json_t *, json_t *) = {
-		on_hypervisor, on_clock, on_frequency, on_cpus, on_kernel, on_limits,
+		on_hypervisor, on_clock,  on_frequency, on_cpus,
+		on_kernel,     on_limits, on_links,     on_gpus,
 	};
 	json_t *list = json_array();
 

@@ -41,11 +41,28 @@ static void add_pci(json_t *device, const struct ct_probe_source *source, const 
 		json_object_set_new(device, "pci", json_string(target));
 }
 
-/* Physical and virtual functions of a PCI device folder. */
+/* The link as it has been trained, and what the device could do; nothing for virtual ones. */
+static void add_link(json_t *device, const struct ct_probe_source *source, const char *path)
+{
+	enum { MOST_LANES = 32 }; /* of PCIe; devices without a link say 255 */
+	int64_t width, most;
+
+	if (!ct_source_number(source, &width, "%s/current_link_width", path) ||
+	    !ct_source_number(source, &most, "%s/max_link_width", path) || width <= 0 ||
+	    width > MOST_LANES || most <= 0 || most > MOST_LANES)
+		return;
+	json_object_set_new(device, "link_width", json_integer(width));
+	json_object_set_new(device, "max_link_width", json_integer(most));
+	ct_entry_line(device, "link_speed", source, "%s/current_link_speed", path);
+	ct_entry_line(device, "max_link_speed", source, "%s/max_link_speed", path);
+}
+
+/* Link, physical and virtual functions of a PCI device folder. */
 static void add_functions(json_t *device, const struct ct_probe_source *source, const char *path)
 {
 	json_t *functions;
 
+	add_link(device, source, path);
 	ct_entry_link(device, "vf_of", source, "%s/physfn", path);
 	ct_entry_number(device, "vfs_possible", source, "%s/sriov_totalvfs", path);
 	ct_entry_number(device, "vfs_enabled", source, "%s/sriov_numvfs", path);
@@ -147,6 +164,40 @@ void ct_probe_block(const struct ct_probe_source *source, json_t *probe)
 	json_object_set_new(probe, "block", list);
 }
 
+enum { MAX_GIDS = 256 };
+
+/* The network devices a port rides on, from its table of GIDs; an empty row gives an error. */
+static void add_gids(json_t *port, const struct ct_probe_source *source, const char *path)
+{
+	json_t *netdevs = json_object(), *gids = json_array(), *names = json_array(), *value;
+	const char *name;
+
+	for (int i = 0; i < MAX_GIDS; i++) {
+		char netdev[64], gid[64], type[32] = "";
+
+		if (!ct_source_text(source, netdev, sizeof netdev, "%s/gid_attrs/ndevs/%d", path,
+				    i) ||
+		    netdev[0] == '\0')
+			continue;
+		json_object_set_new(netdevs, netdev, json_true());
+		/* A GID is made of an address. */
+		if (!source->identify ||
+		    !ct_source_text(source, gid, sizeof gid, "%s/gids/%d", path, i))
+			continue;
+		ct_source_text(source, type, sizeof type, "%s/gid_attrs/types/%d", path, i);
+		json_array_append_new(gids, json_pack("{s:i, s:s, s:s, s:s}", "index", i, "gid",
+						      gid, "type", type, "netdev", netdev));
+	}
+	json_object_foreach(netdevs, name, value) json_array_append_new(names, json_string(name));
+	if (json_array_size(names) > 0)
+		json_object_set(port, "netdevs", names);
+	if (json_array_size(gids) > 0)
+		json_object_set(port, "gids", gids);
+	json_decref(names);
+	json_decref(gids);
+	json_decref(netdevs);
+}
+
 static json_t *rdma_ports(const struct ct_probe_source *source, const char *path)
 {
 	json_t *ports = json_array();
@@ -161,6 +212,7 @@ static json_t *rdma_ports(const struct ct_probe_source *source, const char *path
 		ct_entry_line(port, "state", source, "%s/state", port_path);
 		ct_entry_line(port, "rate", source, "%s/rate", port_path);
 		ct_entry_line(port, "link_layer", source, "%s/link_layer", port_path);
+		add_gids(port, source, port_path);
 		json_array_append_new(ports, port);
 	}
 	ct_names_free(&names);

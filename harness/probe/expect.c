@@ -207,7 +207,8 @@ static bool has_nvidia(const json_t *probe)
 static bool needs_gpu(const json_t *probe, const char *word, const char *missing,
 		      struct ct_error *err)
 {
-	bool driver = ct_said(probe, "nvidia", "driver") != NULL;
+	bool driver = ct_said(probe, "nvidia", "driver") != NULL ||
+		      ct_said(probe, "nvidia", "driver_version") != NULL;
 	bool device = has_nvidia(probe);
 
 	if (driver)
@@ -217,13 +218,41 @@ static bool needs_gpu(const json_t *probe, const char *word, const char *missing
 			       : "no PCI device of vendor 10de");
 }
 
+/* MIG devices that NVML lists, over all GPUs. */
+static size_t count_mig_devices(const json_t *probe)
+{
+	const json_t *device;
+	size_t i, n = 0;
+
+	json_array_foreach(ct_said(probe, "nvidia", "devices"), i, device) n +=
+		json_array_size(json_object_get(device, "mig_devices"));
+	return n;
+}
+
+/* A GPU that NVML says is a guest's share of one. */
+static bool has_vgpu(const json_t *probe)
+{
+	const json_t *device;
+	size_t i;
+
+	json_array_foreach(ct_said(probe, "nvidia", "devices"), i, device)
+	{
+		const char *kind = json_string_value(json_object_get(device, "virtualization"));
+
+		if (kind && strcmp(kind, "vgpu") == 0)
+			return true;
+	}
+	return false;
+}
+
 static bool expect_mig(const json_t *probe, struct ct_error *err)
 {
 	double instances = 0;
 
 	if (!needs_gpu(probe, "mig", "no NVIDIA GPU with MIG mode", err))
 		return false;
-	if (ct_said_number(probe, "nvidia", "mig_instances", &instances) && instances > 0)
+	if (count_mig_devices(probe) > 0 ||
+	    (ct_said_number(probe, "nvidia", "mig_instances", &instances) && instances > 0))
 		return true;
 	return ct_usage(err,
 			"expect = mig: no GPU instance exists: %s is empty; nvidia-smi mig -cgi "
@@ -233,7 +262,7 @@ static bool expect_mig(const json_t *probe, struct ct_error *err)
 
 static bool expect_vgpu(const json_t *probe, struct ct_error *err)
 {
-	if (json_is_true(ct_said(probe, "nvidia", "vgpu")))
+	if (json_is_true(ct_said(probe, "nvidia", "vgpu")) || has_vgpu(probe))
 		return true;
 	return needs_gpu(probe, "vgpu", "no NVIDIA GPU", err) &&
 	       ct_usage(err, "expect = vgpu: %s", ct_evidence(probe, "nvidia", "vgpu"));
@@ -252,11 +281,9 @@ static bool expect_mps(const json_t *probe, struct ct_error *err)
 }
 
 /* "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15 ..." -> 550. */
-static unsigned long driver_branch(const json_t *probe)
+static unsigned long driver_branch(const char *text)
 {
-	const char *text = ct_said_text(probe, "nvidia", "driver");
-
-	for (; text && *text; text++) {
+	for (; *text; text++) {
 		char *end;
 		unsigned long branch = strtoul(text, &end, 10);
 
@@ -271,12 +298,16 @@ static unsigned long driver_branch(const json_t *probe)
 static bool expect_green(const json_t *probe, struct ct_error *err)
 {
 	enum { FIRST_BRANCH = 550 }; /* CUDA 12.4 */
+	const char *driver;
 
 	if (!needs_gpu(probe, "green", "no NVIDIA GPU", err))
 		return false;
-	return driver_branch(probe) >= FIRST_BRANCH ||
+	driver = ct_said_text(probe, "nvidia", "driver_version");
+	if (!driver)
+		driver = ct_said_text(probe, "nvidia", "driver");
+	return (driver && driver_branch(driver) >= FIRST_BRANCH) ||
 	       ct_usage(err, "expect = green: green contexts need driver %d or later: %s",
-			FIRST_BRANCH, ct_said_text(probe, "nvidia", "driver"));
+			FIRST_BRANCH, driver ? driver : "its version is not known");
 }
 
 static bool expect_timeslice(const json_t *probe, struct ct_error *err)
@@ -288,6 +319,9 @@ static bool expect_timeslice(const json_t *probe, struct ct_error *err)
 	if (json_is_true(ct_said(probe, "nvidia", "mps")))
 		return ct_usage(err, "expect = timeslice: MPS runs instead: %s",
 				ct_evidence(probe, "nvidia", "mps"));
+	if (count_mig_devices(probe) > 0)
+		return ct_usage(err, "expect = timeslice: the GPU is cut into MIG instances: %s",
+				ct_evidence(probe, "nvidia", "devices"));
 	if (ct_said_number(probe, "nvidia", "mig_instances", &instances) && instances > 0)
 		return ct_usage(err, "expect = timeslice: the GPU is cut into MIG instances: %s",
 				ct_evidence(probe, "nvidia", "mig_instances"));

@@ -27,6 +27,8 @@ void ct_probe_network(const struct ct_probe_source *source, json_t *probe);
 void ct_probe_block(const struct ct_probe_source *source, json_t *probe);
 void ct_probe_rdma(const struct ct_probe_source *source, json_t *probe);
 void ct_probe_pci(const struct ct_probe_source *source, json_t *probe); /* gpus, sriov, nvidia */
+/* More of nvidia, after ct_probe_pci: what libnvidia-ml.so.1 says; COTENANT_NVML names another. */
+void ct_probe_nvml(const struct ct_probe_source *source, json_t *probe);
 
 /* From what the others have said: what a user should know or change before measuring. */
 void ct_probe_advice(json_t *probe);

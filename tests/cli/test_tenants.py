@@ -434,8 +434,8 @@ class FourConfigs(TenantTest):
 [suite]
 name = boundaries
 replicates = 2
-warmup = 50ms
-measure = 1s
+warmup = 100ms
+measure = 700ms
 recovery = 50ms
 epoch = 100ms
 [tenant victim]

@@ -297,11 +297,18 @@ static void its_devices_and_their_functions_are_listed(void **state)
 	const json_t *vf = entry(probe, "network", "ens1v0");
 	const json_t *rdma = entry(probe, "rdma", "mlx5_0");
 	const json_t *gpu = entry(probe, "gpus", "0000:81:00.0");
-	const json_t *disk = entry(probe, "block", "nvme0n1");
+	const json_t *disk = entry(probe, "block", "nvme0n1"), *port;
 
 	assert_non_null(pf);
 	assert_string_equal(text_of(pf, "driver"), "mlx5_core");
 	assert_string_equal(text_of(pf, "pci"), "0000:41:00.0");
+	/* Half of its lanes at half of their speed; the port rides on the function's netdev. */
+	assert_int_equal(number_of(pf, "link_width"), 8);
+	assert_int_equal(number_of(pf, "max_link_width"), 16);
+	port = json_array_get(json_object_get(rdma, "ports"), 0);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(port, "netdevs"), 0)),
+			    "ens1np0");
+	assert_null(json_object_get(port, "gids")); /* made of an address: only with --identify */
 	assert_int_equal(number_of(pf, "speed_bits_per_s"), 400000000000);
 	assert_int_equal(number_of(pf, "vfs_possible"), 8);
 	assert_int_equal(number_of(pf, "vfs_enabled"), 2);
@@ -463,6 +470,8 @@ static void advice_follows_from_what_is_seen(void **state)
 	assert_true(advises(server, "waking takes 170 us"));
 	assert_true(advises(server, "two hardware threads"));
 	assert_true(advises(server, "real-time throttling"));
+	assert_true(advises(server, "8 of 16 lanes at 8 of 16 GT/s"));
+	assert_false(advises(guest, "lanes")); /* "Unknown" and 255 are no link */
 	assert_true(advises(server, "limits this process to 4.00 CPUs"));
 	assert_false(advises(server, "no CPU is isolated"));
 	assert_false(advises(server, "virtual machine"));
