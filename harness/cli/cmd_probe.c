@@ -144,6 +144,8 @@ const struct ct_command ct_command_probe = {
 		 "  --identify   also what names this machine: host name, MAC addresses\n"
 		 "  --root DIR   another machine's /proc, /sys and /etc, copied to DIR; a file "
 		 "cpuid\n"
-		 "               in it (as 'cpuid -1 -r' writes it) stands for the processor\n",
+		 "               in it (as 'cpuid -1 -r' writes it) stands for the processor\n"
+		 "\n"
+		 "GPUs are asked through libnvidia-ml.so.1; COTENANT_NVML names another library.\n",
 	.run = run,
 };

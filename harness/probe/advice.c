@@ -146,6 +146,17 @@ static void on_limits(const json_t *probe, json_t *list)
 		       "latencies");
 }
 
+static void on_interrupts(const json_t *probe, json_t *list)
+{
+	double strays;
+
+	if (ct_said_number(probe, "interrupts", "on_isolated_cpus", &strays) && strays > 0)
+		advise(list, ct_evidence(probe, "interrupts", "on_isolated_cpus"),
+		       "interrupts that land on isolated CPUs: %.0f; move them with "
+		       "/proc/irq/N/smp_affinity_list (root), or stop irqbalance",
+		       strays);
+}
+
 /* "16.0 GT/s PCIe" -> 16; 0 when it can't be told. */
 static double transfers(const json_t *device, const char *key)
 {
@@ -227,8 +238,8 @@ static void on_hypervisor(const json_t *probe, json_t *list)
 void ct_probe_advice(json_t *probe)
 {
 	static void (*const rules[])(const json_t *, json_t *) = {
-		on_hypervisor, on_clock,  on_frequency, on_cpus,
-		on_kernel,     on_limits, on_links,     on_gpus,
+		on_hypervisor, on_clock,      on_frequency, on_cpus, on_kernel,
+		on_limits,     on_interrupts, on_links,     on_gpus,
 	};
 	json_t *list = json_array();
 

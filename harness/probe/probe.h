@@ -9,10 +9,10 @@
  *    "advice": [{"text": "...", "evidence": "..."}]}
  *
  * Sections: kernel, distribution, cpu, frequency, topology, memory, clocksource, hypervisor,
- * container, cgroup, namespaces, process, perf (objects of statements, or one statement); caches,
- * huge_pages, network, block, rdma, gpus, sriov (lists, one evidence an entry); mitigations;
- * nvidia; advice. A value that could not be read is null, and its evidence says what was looked
- * for.
+ * container, cgroup, namespaces, resctrl, interrupts, process, perf (objects of statements, or one
+ * statement); caches, huge_pages, network, block, rdma, gpus, sriov (lists, one evidence an entry);
+ * mitigations; nvidia; advice. A value that could not be read is null, and its evidence says what
+ * was looked for.
  */
 #ifndef COTENANT_PROBE_PROBE_H
 #define COTENANT_PROBE_PROBE_H

@@ -22,6 +22,8 @@ void ct_probe_topology(const struct ct_probe_source *source, const struct ct_top
 		       json_t *probe);
 void ct_probe_hypervisor(const struct ct_probe_source *source, json_t *probe);
 void ct_probe_container(const struct ct_probe_source *source, json_t *probe);
+void ct_probe_resctrl(const struct ct_probe_source *source, json_t *probe);
+void ct_probe_interrupts(const struct ct_probe_source *source, json_t *probe);
 void ct_probe_process(const struct ct_probe_source *source, json_t *probe);
 void ct_probe_network(const struct ct_probe_source *source, json_t *probe);
 void ct_probe_block(const struct ct_probe_source *source, json_t *probe);

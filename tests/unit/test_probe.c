@@ -286,6 +286,11 @@ static void a_bare_metal_server_is_described(void **state)
 	assert_int_equal(json_array_size(json_object_get(probe, "huge_pages")), 2);
 	assert_true(json_is_false(ct_said(probe, "hypervisor", "present")));
 	says(probe, NULL, "container", "none");
+	assert_int_equal(json_integer_value(ct_said(probe, "resctrl", "cache_ways")), 11);
+	assert_int_equal(json_integer_value(ct_said(probe, "resctrl", "cache_classes")), 16);
+	assert_int_equal(json_integer_value(ct_said(probe, "resctrl", "least_bandwidth_percent")),
+			 10);
+	assert_int_equal(json_integer_value(ct_said(probe, "interrupts", "on_isolated_cpus")), 1);
 	json_decref(probe);
 }
 
@@ -471,6 +476,7 @@ static void advice_follows_from_what_is_seen(void **state)
 	assert_true(advises(server, "two hardware threads"));
 	assert_true(advises(server, "real-time throttling"));
 	assert_true(advises(server, "8 of 16 lanes at 8 of 16 GT/s"));
+	assert_true(advises(server, "interrupts that land on isolated CPUs: 1"));
 	assert_false(advises(guest, "lanes")); /* "Unknown" and 255 are no link */
 	assert_true(advises(server, "limits this process to 4.00 CPUs"));
 	assert_false(advises(server, "no CPU is isolated"));
