@@ -434,8 +434,8 @@ class FourConfigs(TenantTest):
 [suite]
 name = boundaries
 replicates = 2
-warmup = 100ms
-measure = 700ms
+warmup = 50ms
+measure = 1s
 recovery = 50ms
 epoch = 100ms
 [tenant victim]
