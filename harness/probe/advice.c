@@ -107,25 +107,12 @@ static void on_kernel(const json_t *probe, json_t *list)
 		       "it off");
 }
 
-static bool has_capability(const json_t *probe, const char *name)
-{
-	const json_t *list = ct_said(probe, "process", "capabilities"), *one;
-	size_t i;
-
-	json_array_foreach(list, i, one)
-	{
-		if (strcmp(json_string_value(one), name) == 0)
-			return true;
-	}
-	return false;
-}
-
 static void on_limits(const json_t *probe, json_t *list)
 {
 	double value;
 
 	if (ct_said_number(probe, "process", "memlock_bytes", &value) && value >= 0 &&
-	    !has_capability(probe, "cap_ipc_lock"))
+	    !ct_said_has(probe, "process", "capabilities", "cap_ipc_lock"))
 		advise(list, ct_evidence(probe, "process", "memlock_bytes"),
 		       "only %.0f KiB of memory can be locked: larger working sets stay unlocked; "
 		       "raise it with ulimit -l or CAP_IPC_LOCK",

@@ -26,7 +26,17 @@ void ct_probe_process(const struct ct_probe_source *source, json_t *probe);
 void ct_probe_network(const struct ct_probe_source *source, json_t *probe);
 void ct_probe_block(const struct ct_probe_source *source, json_t *probe);
 void ct_probe_rdma(const struct ct_probe_source *source, json_t *probe);
-void ct_probe_pci(const struct ct_probe_source *source, json_t *probe); /* gpus, sriov, nvidia */
+/* pci, gpus, sriov; network and rdma get what their functions know, so it comes after them. */
+void ct_probe_pci(const struct ct_probe_source *source, json_t *probe);
+void ct_probe_numa(const struct ct_probe_source *source, json_t *probe);
+void ct_probe_irq(const struct ct_probe_source *source, json_t *probe);     /* irq, interrupts */
+void ct_probe_resctrl(const struct ct_probe_source *source, json_t *probe); /* after cpu */
+/* After hypervisor, cpu and the clock source. */
+void ct_probe_guest(const struct ct_probe_source *source, json_t *probe);
+void ct_probe_daemons(const struct ct_probe_source *source, json_t *probe); /* after container */
+void ct_probe_nvidia(const struct ct_probe_source *source, json_t *probe);  /* after daemons */
+/* nvml, nvidia_gpus; after pci, whose network devices it measures the way to. */
+void ct_probe_nvml(const struct ct_probe_source *source, json_t *probe);
 
 /* From what the others have said: what a user should know or change before measuring. */
 void ct_probe_advice(json_t *probe);
