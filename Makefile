@@ -145,7 +145,18 @@ $(BUILD)/tests/bench/stream_triad: private ALL_CFLAGS += -O3
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(LIBRARY) $(BUILD)/flags.stamp $(BUILD)/link.stamp
 	$(call program,FUZZ,-fsanitize=fuzzer)
 
-unit-tests: $(UNIT_TESTS)
+# What tests need beside programs: libraries that stand in for a vendor's, without sanitizers, and
+# recorded machines that are too large to be kept as files.
+STANDINS := $(BUILD)/tests/standin/libnvidia-ml.so.1 $(BUILD)/tests/standin/old/libnvidia-ml.so.1
+$(BUILD)/tests/standin/old/libnvidia-ml.so.1: private WARNINGS += -DSTANDIN_OLD
+$(STANDINS): tests/standin/nvml/nvml.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -fPIC -shared $(WARNINGS) -o $@ $<
+RECORDED := $(BUILD)/tests/fixtures/probe/made
+$(RECORDED): tests/fixtures/probe/make.py
+	$(Q)$(PYTHON) $< $(@D) && touch $@
+
+unit-tests: $(UNIT_TESTS) $(STANDINS) $(RECORDED)
 bench-tools: $(BENCH_TOOLS)
 fuzzers: $(FUZZERS)
 
@@ -157,7 +168,7 @@ test: all unit-tests
 	$(Q)$(RUN_TESTS) $(UNIT_TESTS) $(CLI_TESTS)
 test-unit: unit-tests
 	$(Q)$(RUN_TESTS) $(UNIT_TESTS)
-test-cli: all
+test-cli: all $(STANDINS) $(RECORDED)
 	$(Q)$(RUN_TESTS) $(CLI_TESTS)
 
 # The report in a real browser: scripts/setup.sh --browser installs what it takes.
