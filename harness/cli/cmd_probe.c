@@ -134,23 +134,24 @@ static bool run(int argc, char **argv, struct ct_error *err)
 const struct ct_command ct_command_probe = {
 	.name = "probe",
 	.summary = "what this machine is, what can run on it, and why not",
-	.usage = "Usage: cotenant probe [--json] [--identify] [--root DIR]\n"
-		 "\n"
-		 "Says what this machine is, each statement with its evidence: processor, memory,\n"
-		 "hypervisor, container, control groups, kernel, devices; the clock of the\n"
-		 "measurements; which victims and aggressors can run here, and why not; what to "
-		 "know\n"
-		 "or change before measuring. Changes nothing.\n"
-		 "\n"
-		 "  --json       one JSON object, schema cotenant.probe/1\n"
-		 "  --identify   also what names this machine: host name, MAC addresses, GIDs, "
-		 "UUIDs\n"
-		 "  --root DIR   another machine's /proc, /sys and /etc, copied to DIR; a file "
-		 "cpuid\n"
-		 "               in it (as 'cpuid -1 -r' writes it) stands for the processor\n"
-		 "\n"
-		 "Environment: COTENANT_NVML names the library that is asked about NVIDIA GPUs, "
-		 "instead\n"
-		 "of libnvidia-ml.so.1; set to nothing, none is. With --root only a named one is.\n",
+	.usage =
+		"Usage: cotenant probe [--json] [--identify] [--root DIR]\n"
+		"\n"
+		"Says what this machine is, each statement with its evidence: processor, memory,\n"
+		"hypervisor, container, control groups, kernel, devices; the clock of the\n"
+		"measurements; which victims and aggressors can run here, and why not; what to "
+		"know\n"
+		"or change before measuring. Changes nothing.\n"
+		"\n"
+		"  --json       one JSON object, schema cotenant.probe/1\n"
+		"  --identify   also what names this machine: host name, MAC addresses, GIDs, "
+		"UUIDs\n"
+		"  --root DIR   another machine's /proc, /sys and /etc, copied to DIR; a file "
+		"cpuid\n"
+		"               in it (as 'cpuid -1 -r' writes it) stands for the processor\n"
+		"\n"
+		"Environment: COTENANT_NVML names the library that is asked about NVIDIA GPUs, "
+		"instead\n"
+		"of libnvidia-ml.so.1; set to nothing, none is. With --root only a named one is.\n",
 	.run = run,
 };

@@ -144,10 +144,144 @@ static void on_hypervisor(const json_t *probe, json_t *list)
 	       "epochs");
 }
 
+/* "0000:41:00.1", or "0000:41:00.1 (ens1)" when a network device rides on it. */
+static void name_function(const json_t *device, char *out, size_t size)
+{
+	const json_t *netdev = json_array_get(json_object_get(device, "netdevs"), 0);
+
+	snprintf(out, size, "%s%s%s%s", json_string_value(json_object_get(device, "name")),
+		 netdev ? " (" : "", netdev ? json_string_value(netdev) : "", netdev ? ")" : "");
+}
+
+static void on_links(const json_t *probe, json_t *list)
+{
+	const json_t *device;
+	size_t i;
+
+	json_array_foreach(json_object_get(probe, "pci"), i, device)
+	{
+		const json_t *link = json_object_get(device, "link");
+		bool port = json_object_get(link, "limited_by") != NULL;
+		char name[128], evidence[256];
+
+		if (!json_is_true(json_object_get(link, "degraded")))
+			continue;
+		name_function(device, name, sizeof name);
+		snprintf(evidence, sizeof evidence, "%.200s/{current,max}_link_{speed,width}",
+			 json_string_value(json_object_get(device, "evidence")));
+		advise(list, evidence,
+		       "the PCIe link of %s runs at %g GT/s x%lld, the device can %g GT/s x%lld: "
+		       "%s",
+		       name, json_real_value(json_object_get(link, "gt_per_s")),
+		       (long long)json_integer_value(json_object_get(link, "width")),
+		       json_real_value(json_object_get(link, "max_gt_per_s")),
+		       (long long)json_integer_value(json_object_get(link, "max_width")),
+		       port ? "its slot can do no more"
+			    : "reseat the card, look at its slot, its riser and the firmware's "
+			      "settings");
+	}
+}
+
+/* The function that interrupts, as far as the list of devices knows it. */
+static const json_t *function_named(const json_t *probe, const char *name)
+{
+	const json_t *device;
+	size_t i;
+
+	json_array_foreach(json_object_get(probe, "pci"), i, device)
+	{
+		const char *have = json_string_value(json_object_get(device, "name"));
+
+		if (have && name && strcmp(have, name) == 0)
+			return device;
+	}
+	return NULL;
+}
+
+static void on_interrupts(const json_t *probe, json_t *list)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(probe, "interrupts"), i, one)
+	{
+		const char *cpus = json_string_value(json_object_get(one, "isolated_cpus"));
+		const char *name = json_string_value(json_object_get(one, "name"));
+		const json_t *device = function_named(probe, name);
+		char text[128];
+
+		if (!cpus)
+			continue;
+		snprintf(text, sizeof text, "%.100s", name);
+		if (device)
+			name_function(device, text, sizeof text);
+		advise(list, json_string_value(json_object_get(one, "evidence")),
+		       "interrupts of %s land on isolated CPUs (%s): write other CPUs to "
+		       "/proc/irq/N/smp_affinity_list (root), or place no victim there",
+		       text, cpus);
+	}
+	if (json_is_true(ct_said(probe, "daemons", "irqbalance")))
+		advise(list, ct_evidence(probe, "daemons", "irqbalance"),
+		       "irqbalance moves interrupts while it is measured: stop it, or ban the "
+		       "victims' CPUs in its settings");
+}
+
+static void on_caches(const json_t *probe, json_t *list)
+{
+	if (json_is_true(ct_said(probe, "resctrl", "l3_allocation")) &&
+	    json_is_false(ct_said(probe, "resctrl", "mounted")))
+		advise(list, ct_evidence(probe, "resctrl", "l3_allocation"),
+		       "the L3 cache can be divided among tenants, but resctrl is not mounted: "
+		       "mount -t resctrl resctrl /sys/fs/resctrl (root)");
+}
+
+static bool differ(const json_t *gpu, const char *now, const char *pending)
+{
+	const json_t *a = ct_said(gpu, NULL, now), *b = ct_said(gpu, NULL, pending);
+
+	return a && b && !json_equal(a, b);
+}
+
+static void on_gpus(const json_t *probe, json_t *list)
+{
+	const json_t *gpu;
+	size_t i;
+
+	json_array_foreach(json_object_get(probe, "nvidia_gpus"), i, gpu)
+	{
+		const char *name = json_string_value(json_object_get(gpu, "name"));
+		const char *persistence = ct_said_text(gpu, NULL, "persistence");
+
+		if (json_is_true(ct_said(gpu, NULL, "lost"))) {
+			advise(list, ct_evidence(gpu, NULL, "lost"),
+			       "%s has fallen off the bus: reboot, or power-cycle the machine; "
+			       "look for Xid in the kernel's log",
+			       name);
+			continue;
+		}
+		if (differ(gpu, "mig", "mig_pending"))
+			advise(list, ct_evidence(gpu, NULL, "mig_pending"),
+			       "%s changes its MIG mode at the next reset: what is measured now "
+			       "is not what will be then",
+			       name);
+		if (differ(gpu, "ecc", "ecc_pending"))
+			advise(list, ct_evidence(gpu, NULL, "ecc_pending"),
+			       "%s changes its ECC mode at the next reset, and with it its memory "
+			       "bandwidth",
+			       name);
+		if (persistence && strcmp(persistence, "off") == 0)
+			advise(list, ct_evidence(gpu, NULL, "persistence"),
+			       "%s is shut down when nobody uses it, and starting it takes "
+			       "seconds: nvidia-smi -pm 1 (root)",
+			       name);
+	}
+}
+
 void ct_probe_advice(json_t *probe)
 {
 	static void (*const rules[])(const json_t *, json_t *) = {
-		on_hypervisor, on_clock, on_frequency, on_cpus, on_kernel, on_limits,
+		on_hypervisor, on_clock, on_frequency,  on_cpus,   on_kernel,
+		on_limits,     on_links, on_interrupts, on_caches, on_gpus,
 	};
 	json_t *list = json_array();
 

@@ -20,8 +20,8 @@ struct group {
 	int64_t interrupts;
 };
 
-static bool read_list(const struct ct_probe_source *source, struct ct_cpu_set *set,
-		      const char *irq, const char *file)
+static bool read_list(const struct ct_probe_source *source, struct ct_cpu_set *set, const char *irq,
+		      const char *file)
 {
 	char text[LIST_TEXT];
 
@@ -85,14 +85,15 @@ static void add_pci_groups(const struct ct_probe_source *source, json_t *list, j
 		ct_names_free(&irqs);
 		snprintf(path, sizeof path, CT_PCI "/%.100s/msi_irqs", devices.names[i]);
 		if (group.interrupts > 0)
-			json_array_append_new(list, group_entry(&group, devices.names[i], path,
-								isolated));
+			json_array_append_new(
+				list, group_entry(&group, devices.names[i], path, isolated));
 	}
 	ct_names_free(&devices);
 }
 
 /* All others by the name of their handler: /sys/kernel/irq (Linux 4.9), else the folder's. */
-static bool handler_of(const struct ct_probe_source *source, const char *irq, char *out, size_t size)
+static bool handler_of(const struct ct_probe_source *source, const char *irq, char *out,
+		       size_t size)
 {
 	struct ct_names names;
 

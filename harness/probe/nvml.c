@@ -82,7 +82,7 @@ static void ask_word(struct question *q, const char *key, const char *symbol,
 	answer(q, key, json_string(value < n ? words[value] : other), symbol, status);
 }
 
-#define ASK_WORD(q, key, symbol, words)                                                            \
+#define ASK_WORD(q, key, symbol, words) \
 	ask_word(q, key, symbol, words, sizeof(words) / sizeof(words)[0])
 
 static void ask_watts(struct question *q, const char *key, const char *symbol)
@@ -353,9 +353,9 @@ static void add_distances(struct ct_nvml *nvml, json_t *gpus, unsigned count)
 			    ct_nvml_distance(nvml, a, b, &level) != CT_NVML_OK ||
 			    !distance_word(level))
 				continue;
-			json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "to", name,
-							      "distance", distance_word(level),
-							      "evidence", symbol));
+			json_array_append_new(list,
+					      json_pack("{s:s, s:s, s:s}", "to", name, "distance",
+							distance_word(level), "evidence", symbol));
 		}
 		json_object_set_new(json_array_get(gpus, i), "near", list);
 	}
@@ -386,8 +386,7 @@ static json_t *ask_library(const void *context)
 	unsigned count;
 	int status;
 
-	ct_say(section, "loaded", json_boolean(nvml != NULL), "%.200s",
-	       nvml ? "nvmlInit_v2" : why);
+	ct_say(section, "loaded", json_boolean(nvml != NULL), "%.200s", nvml ? "nvmlInit_v2" : why);
 	if (nvml) {
 		say_system(nvml, section);
 		status = ct_nvml_count(nvml, &count);
@@ -481,10 +480,10 @@ static void add_near(const struct ct_probe_source *source, json_t *near, const c
 		if (!word)
 			continue;
 		snprintf(evidence, sizeof evidence, CT_PCI "/%.40s, %.40s", gpu, pci);
-		json_array_append_new(
-			near, json_pack("{s:s, s:s, s:s}", "to",
-					json_string_value(json_object_get(device, "name")),
-					"distance", word, "evidence", evidence));
+		json_array_append_new(near,
+				      json_pack("{s:s, s:s, s:s}", "to",
+						json_string_value(json_object_get(device, "name")),
+						"distance", word, "evidence", evidence));
 	}
 }
 

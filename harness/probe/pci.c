@@ -63,9 +63,10 @@ static const char *emulator(int64_t vendor)
 		int64_t vendor;
 		const char *name;
 	} makers[] = {
-		{0x1af4, "virtio"},     {0x1b36, "qemu"}, {0x1234, "qemu"},      {0x15ad, "vmware"},
-		{0x1414, "hyperv"},     {0x5853, "xen"},  {0x80ee, "virtualbox"}, {0x1ab8, "parallels"},
-		{0xfb5d, "bhyve"},      {0x1ae0, "google"},
+		{0x1af4, "virtio"},     {0x1b36, "qemu"},      {0x1234, "qemu"},
+		{0x15ad, "vmware"},     {0x1414, "hyperv"},    {0x5853, "xen"},
+		{0x80ee, "virtualbox"}, {0x1ab8, "parallels"}, {0xfb5d, "bhyve"},
+		{0x1ae0, "google"},
 	};
 
 	for (size_t i = 0; i < sizeof makers / sizeof makers[0]; i++) {
@@ -223,7 +224,7 @@ static void add_makers(json_t *device, const struct ct_probe_source *source, con
 	}
 	maker = emulator(vendor);
 	if (!maker && ct_source_number(source, &subsystem, "%s/subsystem_vendor", path))
-		maker = emulator(subsystem);
+		maker = subsystem == 0x1af4 ? "qemu" : emulator(subsystem);
 	if (maker)
 		json_object_set_new(device, "emulated_by", json_string(maker));
 }
@@ -330,7 +331,7 @@ static void number_functions(const json_t *pci, const json_t *map)
 /* What a network or RDMA device inherits from the function that it rides on. */
 static void inherit(const json_t *list, const json_t *map)
 {
-	static const char *const members[] = {"vf_index", "vf_by_id", "iommu_group"};
+	static const char *const members[] = {"vf_index", "vf_by_id", "iommu_group", "emulated_by"};
 	json_t *device;
 	size_t i;
 

@@ -24,8 +24,8 @@ static const char *gid_scope(const char *gid)
 
 static bool is_gid(const char *text)
 {
-	return strlen(text) == GID_TEXT - 1 && strspn(text, "0123456789abcdefABCDEF:") ==
-						       GID_TEXT - 1;
+	return strlen(text) == GID_TEXT - 1 &&
+	       strspn(text, "0123456789abcdefABCDEF:") == GID_TEXT - 1;
 }
 
 /* An address names the machine; its kind and its network device don't. */

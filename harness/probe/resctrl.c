@@ -32,12 +32,13 @@ static void say_offers(const struct ct_probe_source *source, const json_t *probe
 
 	for (size_t i = 0; i < sizeof offers / sizeof offers[0]; i++) {
 		if (flags)
-			ct_say(section, offers[i].key, json_boolean(ct_said_has(probe, "cpu", "flags", offers[i].flag)),
+			ct_say(section, offers[i].key,
+			       json_boolean(ct_said_has(probe, "cpu", "flags", offers[i].flag)),
 			       "%s %s", ct_evidence(probe, "cpu", "flags"), offers[i].flag);
 		else if (asked)
 			ct_say(section, offers[i].key,
-			       json_boolean(r[CT_CPUID_EBX] & offers[i].bit),
-			       "CPUID 0x10 EBX 0x%x", r[CT_CPUID_EBX]);
+			       json_boolean(r[CT_CPUID_EBX] & offers[i].bit), "CPUID 0x10 EBX 0x%x",
+			       r[CT_CPUID_EBX]);
 		else
 			ct_say(section, offers[i].key, NULL, "%s; CPUID 0x10: not available",
 			       ct_evidence(probe, "cpu", "flags"));
@@ -113,7 +114,8 @@ void ct_probe_resctrl(const struct ct_probe_source *source, json_t *probe)
 		say_file(section, "bandwidth_step_percent", source, "MB", "bandwidth_gran", true);
 		say_file(section, "bandwidth_classes", source, "MB", "num_closids", true);
 		say_monitoring(section, source);
-		ct_say(section, "groups", json_integer(count_groups(source)), RESCTRL "/*/schemata");
+		ct_say(section, "groups", json_integer(count_groups(source)),
+		       RESCTRL "/*/schemata");
 	}
 	json_object_set_new(probe, "resctrl", section);
 }

@@ -16,11 +16,11 @@
 #include <stdint.h>
 
 struct ct_probe_source {
-	const char *root; /* "/" or a folder */
-	bool live;        /* root is this machine: processor instructions and system calls count */
-	bool identify;    /* names that identify the machine are wanted: host name, MAC addresses,
-			   * GIDs, UUIDs of GPUs */
-	const char *nvml; /* the NVML library as dlopen() takes it; NULL: GPUs are not asked */
+	const char *root;  /* "/" or a folder */
+	bool live;         /* root is this machine: processor instructions and system calls count */
+	bool identify;     /* names that identify the machine are wanted: host name, MAC addresses,
+			    * GIDs, UUIDs of GPUs */
+	const char *nvml;  /* the NVML library as dlopen() takes it; NULL: GPUs are not asked */
 	int nvml_limit_ms; /* how long all its answers may take; 0: CT_SOURCE_NVML_MS */
 };
 

@@ -7,7 +7,8 @@
  *   cuda 12040
  *   init 9                        status of nvmlInit_v2
  *   gpu model=NVIDIA_X pci=00000000:81:00.0 memory_mib=81559 mig=1 compute_mode=0 ...
- *                                 one more GPU; '_' stands for a blank in a text
+ *                                 one more GPU; '_' stands for a blank in a text;
+ *                                 mig_pending=1: off after the next reset, =2: on
  *   mig gpu=0 index=2 gi=3 ci=0 slices=1 compute_slices=1 memory_mib=9856 sms=16
  *                                 a MIG device of a GPU
  *   distance 0 1 10               level of a pair
@@ -158,8 +159,8 @@ static void read_line(char *line)
 		state.n_pairs += sscanf(rest, "%d %d %d", &pair[0], &pair[1], &pair[2]) == 3;
 	} else if (state.n_rules < MAX_RULES) {
 		*rule = (struct rule){.gpu = -1, .kind = word[0]};
-		state.n_rules += sscanf(rest, "%95s %d %d", rule->symbol, &rule->status,
-					&rule->gpu) >= 1;
+		state.n_rules +=
+			sscanf(rest, "%95s %d %d", rule->symbol, &rule->status, &rule->gpu) >= 1;
 	}
 }
 
@@ -319,11 +320,11 @@ int nvmlDeviceGetMemoryInfo(const struct device *d, struct memory *memory)
 	return status_of("nvmlDeviceGetMemoryInfo", d);
 }
 
-#define NUMBER(symbol, value)                                                                      \
-	int symbol(const struct device *d, unsigned *out);                                         \
-	int symbol(const struct device *d, unsigned *out)                                          \
-	{                                                                                          \
-		return give(#symbol, d, value, out);                                               \
+#define NUMBER(symbol, value)                              \
+	int symbol(const struct device *d, unsigned *out); \
+	int symbol(const struct device *d, unsigned *out)  \
+	{                                                  \
+		return give(#symbol, d, value, out);       \
 	}
 
 NUMBER(nvmlDeviceGetComputeMode, d->compute_mode)
@@ -413,8 +414,7 @@ NUMBER(nvmlDeviceGetMaxMigDeviceCount, 7)
 
 int nvmlDeviceGetMigDeviceHandleByIndex(const struct device *d, unsigned index,
 					struct device **mig);
-int nvmlDeviceGetMigDeviceHandleByIndex(const struct device *d, unsigned index,
-					struct device **mig)
+int nvmlDeviceGetMigDeviceHandleByIndex(const struct device *d, unsigned index, struct device **mig)
 {
 	int status = status_of("nvmlDeviceGetMigDeviceHandleByIndex", d);
 
