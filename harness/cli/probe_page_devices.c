@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The devices on the page that `cotenant probe` prints. */
+#include <stdio.h>
 #include <string.h>
 
 #include "harness/cli/probe_page.h"
@@ -56,6 +57,14 @@ static void print_network(const json_t *probe)
 	print_more(json_array_size(list), "network devices");
 }
 
+/* "4: ACTIVE" -> "ACTIVE". */
+static const char *behind_colon(const char *text)
+{
+	const char *colon = strstr(text, ": ");
+
+	return colon ? colon + 2 : text;
+}
+
 static void print_rdma(const json_t *probe)
 {
 	const json_t *list = json_object_get(probe, "rdma"), *device, *port, *netdev;
@@ -78,7 +87,7 @@ static void print_rdma(const json_t *probe)
 		{
 			ct_page_part(line, "port %s %s (%s, %s, %zu GIDs)",
 				     ct_page_member(port, "name", "?"),
-				     ct_page_member(port, "state", "unknown"),
+				     behind_colon(ct_page_member(port, "state", "unknown")),
 				     ct_page_member(port, "rate", "?"),
 				     ct_page_member(port, "link_layer", "?"),
 				     json_array_size(json_object_get(port, "gids")));
@@ -182,8 +191,9 @@ static void print_nvidia_gpu(const json_t *gpu)
 
 static void print_gpus(const json_t *probe)
 {
+	char text[CT_UNIT_TEXT] = "unknown";
 	const json_t *device;
-	char a[CT_UNIT_TEXT];
+	double cuda;
 	size_t i;
 
 	/* What NVML has told of a GPU is more than its PCI function does. */
@@ -202,11 +212,14 @@ static void print_gpus(const json_t *probe)
 	{
 		print_nvidia_gpu(device);
 	}
-	if (json_is_true(ct_said(probe, "nvml", "loaded")))
-		ct_page_row("GPU driver", "%s, CUDA %s, MPS %s",
-			    ct_page_text(probe, "nvml", "driver", "unknown"),
-			    ct_page_number(probe, "nvml", "cuda", a),
-			    ct_page_yes_no(ct_said(probe, "nvidia", "mps")));
+	if (json_array_size(json_object_get(probe, "nvidia_gpus")) == 0)
+		return;
+	/* 12040 is 12.4. */
+	if (ct_said_number(probe, "nvml", "cuda", &cuda))
+		snprintf(text, sizeof text, "%d.%d", (int)cuda / 1000, (int)cuda % 1000 / 10);
+	ct_page_row("GPU driver", "%s, CUDA %s, MPS %s",
+		    ct_page_text(probe, "nvml", "driver", "unknown"), text,
+		    ct_page_yes_no(ct_said(probe, "nvidia", "mps")));
 }
 
 void ct_probe_page_devices(const json_t *probe)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -50,8 +51,10 @@ child(int answer, json_t *(*work)(const void *context), const void *context)
 	char *text;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
+	/* Handlers are the parent's: one that jumps would go on as a second parent. */
+	for (int number = 1; number < NSIG; number++)
+		signal(number, SIG_DFL);
+	setrlimit(RLIMIT_CORE, &(struct rlimit){0});
 	/* What a library prints is not ours. */
 	if (nowhere >= 0) {
 		dup2(nowhere, STDIN_FILENO);

@@ -15,7 +15,8 @@ static const char *const naming[] = {"model_name", "vendor", "family",  "model",
 				     "driver",     "name",   "release", "version"};
 static const char *const naming_sections[] = {"network", "block",  "rdma",  "gpus",
 					      "nvidia",  "sriov",  "pci",   "topology",
-					      "kernel",  "caches", "memory"};
+					      "kernel",  "caches", "memory",
+					      "nvml", "nvidia_gpus", "interrupts"};
 
 struct rows {
 	json_t *list;
