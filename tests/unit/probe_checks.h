@@ -52,12 +52,14 @@ static inline void says(const json_t *probe, const char *section, const char *ke
 	assert_true(ct_evidence(probe, section, key)[0] != '\0');
 }
 
-static inline void says_number(const json_t *probe, const char *section, const char *key, double number)
+static inline void says_number(const json_t *probe, const char *section, const char *key,
+			       double number)
 {
 	double said;
 
 	if (!ct_said_number(probe, section, key, &said))
-		fail_msg("%s.%s is not known (%s)", section ? section : "", key, ct_evidence(probe, section, key));
+		fail_msg("%s.%s is not known (%s)", section ? section : "", key,
+			 ct_evidence(probe, section, key));
 	assert_true(said == number);
 }
 

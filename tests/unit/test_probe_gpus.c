@@ -34,8 +34,8 @@ static json_t *probe_with(struct setting setting)
 
 	snprintf(machine, sizeof machine, "fixtures/probe/%s", setting.machine);
 	source.root = built(machine, root);
-	source.nvml = setting.library[0] == '/' ? setting.library + 1
-						: built(setting.library, library);
+	source.nvml =
+		setting.library[0] == '/' ? setting.library + 1 : built(setting.library, library);
 	snprintf(answers, sizeof answers, "tests/fixtures/nvml/%s.txt", setting.answers);
 	setenv("COTENANT_NVML_STANDIN", answers, 1);
 	return probe_of(&source);
@@ -317,7 +317,7 @@ static void a_call_that_hangs_costs_no_more_than_the_limit(void **state)
 	assert_true(seconds() - begin < 20);
 	assert_non_null(strstr(ct_evidence(probe, "nvml", "loaded"), "no answer within 0.3 s"));
 	says(probe, "kernel", "release", "6.8.0-45-generic"); /* all else is there */
-	expects(probe, "mig");				      /* by what the driver shows */
+	expects(probe, "mig");                                /* by what the driver shows */
 	json_decref(probe);
 }
 
