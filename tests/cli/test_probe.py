@@ -197,7 +197,7 @@ class Expectations(CotenantTest):
 name = gpu
 replicates = 2
 warmup = 10ms
-measure = 50ms
+measure = 200ms
 recovery = 10ms
 [tenant victim]
 cpus = core:0
