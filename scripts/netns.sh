@@ -96,7 +96,9 @@ while [ $# -gt 0 ]; do
 done
 # shellcheck disable=SC2086 # names are words of their own
 set -- ${names:-cotenant-blue cotenant-red}
-[ $# -eq 2 ] && [ "$1" != "$2" ] || fail "give two different names, or none"
+if [ $# -ne 2 ] || [ "$1" = "$2" ]; then
+	fail "give two different names, or none"
+fi
 blue=$1 red=$2
 case $blue$red in
 *[!A-Za-z0-9_-]*) fail "a name is of letters, digits, '-' and '_'" ;;

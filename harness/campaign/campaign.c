@@ -59,7 +59,8 @@ static bool open_store(struct campaign *campaign, struct ct_error *err)
 	bool good;
 
 	ct_progress_step(&campaign->progress, "checking the instrument itself");
-	if (!ct_ground_step_aside(&campaign->ground, &campaign->links, 0, err))
+	if (!ct_ground_step_aside(&campaign->ground, &campaign->links,
+				  ct_job_first_config(request->job), err))
 		return false;
 	check = ct_selfcheck(&campaign->links, &campaign->ground, err);
 	if (!check)
@@ -131,15 +132,37 @@ static bool run_visit(struct campaign *campaign, uint32_t visit, struct ct_error
 	return good;
 }
 
+/* Its config belongs to another machine's part of the plan. */
+static bool is_left_out(const struct campaign *campaign, const struct ct_visit *visit)
+{
+	const struct ct_plan *plan = campaign->request->plan;
+
+	return campaign->request->job->configs[plan->cells[visit->cell].config].left_out;
+}
+
+static size_t count_here(const struct campaign *campaign)
+{
+	const struct ct_plan *plan = campaign->request->plan;
+	size_t n = 0;
+
+	for (size_t i = 0; i < plan->n_visits; i++)
+		n += !is_left_out(campaign, &plan->visits[i]);
+	return n;
+}
+
 static bool run_visits(struct campaign *campaign, struct ct_error *err)
 {
 	const struct ct_plan *plan = campaign->request->plan;
-	const size_t n = plan->n_visits;
+	const size_t n = plan->n_visits, here = count_here(campaign);
 
-	ct_progress_begin(&campaign->progress, n, plan->n_cells, plan->duration_ns);
+	ct_progress_begin(&campaign->progress, here, plan->n_cells * here / n,
+			  plan->duration_ns * here / n);
 	for (uint32_t visit = 0; visit < n; visit++) {
 		const struct ct_visit *at = &plan->visits[visit];
 		const struct ct_live_block block = describe_block(campaign, visit);
+
+		if (is_left_out(campaign, at))
+			continue;
 
 		ct_progress_block(&campaign->progress, &block);
 		if (ct_store_has(campaign->store, at->cell, at->block)) {
@@ -157,7 +180,7 @@ static bool run_visits(struct campaign *campaign, struct ct_error *err)
 /* Blocks that failed are in the file with their reasons; the exit status must tell all the same. */
 static bool conclude(const struct campaign *campaign, struct ct_error *err)
 {
-	const size_t total = campaign->request->plan->n_visits;
+	const size_t total = count_here(campaign);
 
 	if (campaign->n_failed > 0)
 		return ct_broken(err,

@@ -254,14 +254,15 @@ bool ct_place_tenant(struct ct_links *links, const struct ct_tenant *tenant,
 	return good;
 }
 
-json_t *ct_placement_json(const struct ct_placement *placement)
+json_t *ct_placement_json(const struct ct_placement *placement, const struct ct_tenant *tenant)
 {
 	json_t *json = json_pack("{s:s, s:s, s:I, s:I}", "cpus", placement->cpus, "nodes",
 				 placement->nodes, "clock_offset_ns",
 				 (json_int_t)placement->clock_offset_ns, "clock_error_ns",
 				 (json_int_t)placement->clock_error_ns);
 
-	if (json && placement->probe)
+	if (json && placement->probe &&
+	    (!ct_via_is_local(tenant->via) || ct_limits_any(&tenant->limits)))
 		json_object_set(json, "probe", placement->probe);
 	return json;
 }

@@ -70,8 +70,11 @@ bool ct_place_tenant(struct ct_links *links, const struct ct_tenant *tenant,
 		     const struct ct_tenant *others, const struct ct_placement *other_placements,
 		     size_t n, const char *token, struct ct_placement *placement,
 		     struct ct_error *err);
-/* As the result file keeps it. */
-json_t *ct_placement_json(const struct ct_placement *placement);
+/*
+ * As the result file keeps it: the tenant's own probe only where it can differ from the machine's,
+ * behind a launcher or under limits.
+ */
+json_t *ct_placement_json(const struct ct_placement *placement, const struct ct_tenant *tenant);
 void ct_placement_free(struct ct_placement *placement);
 
 /* Fills `token` with random hex digits. */

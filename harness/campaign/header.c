@@ -38,7 +38,7 @@ static json_t *configs_json(const struct ct_job *job)
 static json_t *ready_of(const struct ct_ground *ground, size_t victim)
 {
 	for (size_t c = 0; c < ground->job->n_configs; c++) {
-		if (ground->configs[c].victims[victim].ready)
+		if (!ground->job->configs[c].left_out && ground->configs[c].victims[victim].ready)
 			return ground->configs[c].victims[victim].ready;
 	}
 	return NULL;
@@ -153,16 +153,32 @@ static json_t *placement_json(const struct ct_ground *ground)
 	json_t *all = json_object();
 
 	for (size_t c = 0; c < job->n_configs; c++) {
-		json_t *config = json_object();
+		json_t *config;
 
+		if (job->configs[c].left_out)
+			continue;
+		config = json_object();
 		for (size_t t = 0; t < job->n_tenants; t++) {
 			const struct ct_placement *at = &ground->configs[c].placements[t];
 
-			json_object_set_new(config, job->tenants[t].name, ct_placement_json(at));
+			json_object_set_new(config, job->tenants[t].name,
+					    ct_placement_json(at, &job->configs[c].tenants[t]));
 		}
 		json_object_set_new(all, job->configs[c].name, config);
 	}
 	return all;
+}
+
+/* The configs that were run; those of the plan that are missing belong to another file. */
+static json_t *configs_run(const struct ct_job *job)
+{
+	json_t *list = json_array();
+
+	for (size_t c = 0; c < job->n_configs; c++) {
+		if (!job->configs[c].left_out)
+			json_array_append_new(list, json_string(job->configs[c].name));
+	}
+	return list;
 }
 
 static const char *now_text(char out[32])
@@ -181,12 +197,13 @@ json_t *ct_campaign_header(const struct ct_campaign_request *request,
 	char build_id[CT_BUILD_ID_TEXT], created[32];
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s, s:s}, s:o, s:O, s:s, "
-			 "s:o, s:o}",
+			 "s:o, s:o, s:o}",
 			 "schema", "cotenant.results/1", "suite", job->name, "title",
 			 job->description, "created", now_text(created), "version", ct_version,
 			 "build_id", ct_build_id(build_id), "command_line", request->command_line,
 			 "job", "path", job->path, "text", job->text, "overrides", job->overrides,
 			 "plan", plan_json(request, ground), "provenance", ground->probe,
 			 "hwloc_xml", ground->hwloc_xml ? ground->hwloc_xml : "", "calibration",
-			 selfcheck, "placement", placement_json(ground));
+			 selfcheck, "placement", placement_json(ground), "configs_run",
+			 configs_run(job));
 }

@@ -225,6 +225,54 @@ bool ct_job_parse(struct ct_job *job, const char *path, const char *text, const 
 	return good;
 }
 
+static int find_config(const struct ct_job *job, const char *name)
+{
+	for (size_t i = 0; i < job->n_configs; i++) {
+		if (strcmp(job->configs[i].name, name) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+static bool unknown_config(const struct ct_job *job, const char *name, struct ct_error *err)
+{
+	const char *names[CT_JOB_MAX_NAMES];
+	size_t n = 0;
+
+	for (; n < job->n_configs && n < CT_JOB_MAX_NAMES; n++)
+		names[n] = job->configs[n].name;
+	return ct_unknown_name("config", name, names, n, err);
+}
+
+bool ct_job_select_configs(struct ct_job *job, const char *names, struct ct_error *err)
+{
+	char *copy = strdup(names), *rest = copy, *name;
+	bool good = copy != NULL || ct_broken_errno(err, "memory for the job");
+
+	if (good && names[0]) {
+		for (size_t i = 0; i < job->n_configs; i++)
+			job->configs[i].left_out = true;
+	}
+	while (good && names[0] && (name = strsep(&rest, ",")) != NULL) {
+		int found = find_config(job, name);
+
+		good = found >= 0 || unknown_config(job, name, err);
+		if (good)
+			job->configs[found].left_out = false;
+	}
+	free(copy);
+	return good;
+}
+
+size_t ct_job_first_config(const struct ct_job *job)
+{
+	size_t first = 0;
+
+	while (first + 1 < job->n_configs && job->configs[first].left_out)
+		first++;
+	return first;
+}
+
 bool ct_job_load(struct ct_job *job, const char *path, const char *const *sets, size_t n_sets,
 		 struct ct_error *err)
 {

@@ -60,6 +60,7 @@ struct ct_config {
 	char name[CT_NAME_MAX];
 	char *expect;              /* "" or an environment that must be in force */
 	struct ct_tenant *tenants; /* n_tenants of the job, with this config's overrides applied */
+	bool left_out;             /* not run here: another machine's part of the same plan */
 	unsigned line;
 };
 
@@ -88,6 +89,10 @@ bool ct_job_load(struct ct_job *job, const char *path, const char *const *sets, 
 /* The same from memory; `path` is only used in messages. */
 bool ct_job_parse(struct ct_job *job, const char *path, const char *text, const char *const *sets,
 		  size_t n_sets, struct ct_error *err);
+/* Leaves out every config that is not among `names`, "a,b"; "" leaves out none. */
+bool ct_job_select_configs(struct ct_job *job, const char *names, struct ct_error *err);
+/* The first config that is not left out; there is always one. */
+size_t ct_job_first_config(const struct ct_job *job);
 void ct_job_free(struct ct_job *job);
 
 /* Sets one tenant key ("cpus", "via", ...); shared by job files, --set and `bench`/`noise`. */

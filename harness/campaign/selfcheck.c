@@ -15,7 +15,7 @@ static bool measure_null(struct ct_links *links, const struct ct_ground *ground,
 			 struct ct_phase_record *record, json_t **clock, struct ct_error *err)
 {
 	const struct ct_job *job = ground->job;
-	const struct ct_config_ground *at = &ground->configs[0];
+	const struct ct_config_ground *at = &ground->configs[ct_job_first_config(ground->job)];
 	const struct ct_phase_plan plan = {.role = CT_ROLE_BASELINE,
 					   .warmup_ns = warmup_ns,
 					   .measure_ns = phase_ns,
@@ -34,7 +34,8 @@ static bool measure_null(struct ct_links *links, const struct ct_ground *ground,
 	ct_params_init(entry.ops->params, entry.options);
 	ct_params_init(ct_victim_common_params, &entry.common);
 	good = ct_param_set(ct_param_find(entry.ops->params, "delay"), entry.options, delay, err);
-	setup.victim = ct_actor_of_victim(&entry, job->configs[0].tenants, at->placements);
+	setup.victim = ct_actor_of_victim(&entry, job->configs[ct_job_first_config(job)].tenants,
+					  at->placements);
 	good = good && ct_crew_open(&crew, links, &setup, err);
 	if (good) {
 		good = ct_phase_run(&crew, &plan, record, err);

@@ -14,7 +14,7 @@
 enum { MAX_SETS = 256 };
 
 struct arguments {
-	const char *suite, *output;
+	const char *suite, *output, *configs;
 	const char *sets[MAX_SETS];
 	size_t n_sets;
 	uint64_t seed, budget_ns;
@@ -41,6 +41,9 @@ static bool take_option(int option, struct arguments *arguments, struct ct_error
 	case 'o':
 		arguments->output = optarg;
 		return true;
+	case 'c':
+		arguments->configs = optarg;
+		return true;
 	case 's':
 		arguments->have_seed = true;
 		return ct_parse_count(optarg, &arguments->seed, err) || ct_error_in(err, "--seed");
@@ -66,11 +69,15 @@ static bool take_option(int option, struct arguments *arguments, struct ct_error
 
 static bool parse(int argc, char **argv, struct arguments *arguments, struct ct_error *err)
 {
-	static const struct option options[] = {
-		{"output", required_argument, NULL, 'o'},   {"seed", required_argument, NULL, 's'},
-		{"budget", required_argument, NULL, 'b'},   {"set", required_argument, NULL, 'S'},
-		{"resume", no_argument, NULL, 'r'},         {"quiet", no_argument, NULL, 'q'},
-		{"progress", required_argument, NULL, 'p'}, {0}};
+	static const struct option options[] = {{"output", required_argument, NULL, 'o'},
+						{"config", required_argument, NULL, 'c'},
+						{"seed", required_argument, NULL, 's'},
+						{"budget", required_argument, NULL, 'b'},
+						{"set", required_argument, NULL, 'S'},
+						{"resume", no_argument, NULL, 'r'},
+						{"quiet", no_argument, NULL, 'q'},
+						{"progress", required_argument, NULL, 'p'},
+						{0}};
 	int option;
 
 	opterr = 0;
@@ -109,6 +116,19 @@ static char *join_words(int argc, char **argv)
 	return line;
 }
 
+/* From the job itself: the same on every machine. 64-bit FNV-1a (RFC 9923 describes it). */
+static uint64_t seed_of(const struct ct_job *job)
+{
+	const char *const texts[] = {job->text, job->overrides};
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < 2; i++) {
+		for (const char *c = texts[i]; *c; c++)
+			hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
+	}
+	return hash >> 32;
+}
+
 /* A resumed campaign goes on with its own seed and number of replicates, whatever is asked now. */
 static bool choose_seed(struct arguments *arguments, struct ct_job *job, struct ct_error *err)
 {
@@ -118,6 +138,11 @@ static bool choose_seed(struct arguments *arguments, struct ct_job *job, struct 
 	}
 	if (arguments->have_seed)
 		return true;
+	/* Parts of one plan are run on several machines, which can't agree on a drawn number. */
+	if (arguments->configs[0]) {
+		arguments->seed = seed_of(job);
+		return true;
+	}
 	if (getrandom(&arguments->seed, sizeof arguments->seed, 0) !=
 	    (ssize_t)sizeof arguments->seed)
 		return ct_broken_errno(err, "random bytes for the seed");
@@ -128,7 +153,7 @@ static bool choose_seed(struct arguments *arguments, struct ct_job *job, struct 
 
 static bool run(int argc, char **argv, struct ct_error *err)
 {
-	struct arguments arguments = {.progress = CT_PROGRESS_AUTO};
+	struct arguments arguments = {.configs = "", .progress = CT_PROGRESS_AUTO};
 	struct ct_job job = {0};
 	struct ct_plan plan = {0};
 	char *command_line = join_words(argc, argv);
@@ -137,7 +162,8 @@ static bool run(int argc, char **argv, struct ct_error *err)
 	good = parse(argc, argv, &arguments, err) &&
 	       ct_job_load(&job, arguments.suite, arguments.sets, arguments.n_sets, err);
 	if (good) {
-		good = choose_seed(&arguments, &job, err) &&
+		good = ct_job_select_configs(&job, arguments.configs, err) &&
+		       choose_seed(&arguments, &job, err) &&
 		       ct_plan_make(&plan, &job, arguments.seed, arguments.budget_ns, err);
 		if (good) {
 			const struct ct_campaign_request request = {
@@ -170,6 +196,11 @@ const struct ct_command ct_command_run = {
 		"'cotenant plan SUITE.ini' tells before what would be done and how long it takes.\n"
 		"\n"
 		"  -o, --output FILE     the result; must not exist\n"
+		"      --config NAME[,...]  only these configs: the part of the plan that this "
+		"machine\n"
+		"                        can run; 'cotenant merge' joins the parts. The seed "
+		"then\n"
+		"                        comes from the job file, unless given\n"
 		"      --seed N          order of blocks and random streams; default: drawn, and "
 		"stored\n"
 		"      --budget TIME     as many replicates as fit into TIME (10m), at least 2\n"

@@ -183,7 +183,7 @@ static void print_kernel(const json_t *probe)
 /* Those that serve interrupts on isolated CPUs; of the others only how many there are. */
 static void print_interrupts(const json_t *probe)
 {
-	const json_t *list = json_object_get(probe, "interrupts"), *one;
+	const json_t *list = ct_said(probe, "interrupts", "devices"), *one;
 	char line[CT_PAGE_TEXT] = "";
 	size_t i;
 
@@ -195,19 +195,19 @@ static void print_interrupts(const json_t *probe)
 	}
 	ct_page_row("interrupts",
 		    "of %zu devices, new ones on CPUs %s, on isolated CPUs %s; irqbalance %s",
-		    json_array_size(list), ct_page_cpus(probe, "irq", "default_cpus"),
+		    json_array_size(list), ct_page_cpus(probe, "interrupts", "default_cpus"),
 		    line[0] ? line : "none",
 		    ct_page_yes_no(ct_said(probe, "daemons", "irqbalance")));
 }
 
 static void print_division(const json_t *probe)
 {
-	char a[CT_UNIT_TEXT];
+	char a[CT_UNIT_TEXT], b[CT_UNIT_TEXT];
 
 	if (json_is_true(ct_said(probe, "resctrl", "mounted")))
-		ct_page_row("cache division", "resctrl is mounted, L3 mask %s in %s classes",
-			    ct_page_text(probe, "resctrl", "l3_mask", "unknown"),
-			    ct_page_number(probe, "resctrl", "l3_classes", a));
+		ct_page_row("cache division", "resctrl is mounted, L3 has %s ways and %s classes",
+			    ct_page_number(probe, "resctrl", "cache_ways", b),
+			    ct_page_number(probe, "resctrl", "cache_classes", a));
 	else
 		ct_page_row("cache division", "L3 %s, bandwidth %s, resctrl not mounted",
 			    ct_page_yes_no(ct_said(probe, "resctrl", "l3_allocation")),

@@ -203,7 +203,7 @@ static void on_interrupts(const json_t *probe, json_t *list)
 	const json_t *one;
 	size_t i;
 
-	json_array_foreach(json_object_get(probe, "interrupts"), i, one)
+	json_array_foreach(ct_said(probe, "interrupts", "devices"), i, one)
 	{
 		const char *cpus = json_string_value(json_object_get(one, "isolated_cpus"));
 		const char *name = json_string_value(json_object_get(one, "name"));
@@ -235,6 +235,22 @@ static void on_caches(const json_t *probe, json_t *list)
 		       "mount -t resctrl resctrl /sys/fs/resctrl (root)");
 }
 
+/* What the PCI list has not said already: a container may not see it. */
+static void on_gpu_link(const json_t *probe, const json_t *gpu, json_t *list)
+{
+	const char *pci = ct_said_text(gpu, NULL, "pci");
+	double width, widest;
+
+	if (json_object_get(function_named(probe, pci), "link") ||
+	    !ct_said_number(gpu, NULL, "link_width", &width) ||
+	    !ct_said_number(gpu, NULL, "link_max_width", &widest) || width <= 0 || width >= widest)
+		return;
+	advise(list, ct_evidence(gpu, NULL, "link_width"),
+	       "the PCIe link of %s has %.0f lanes and could have %.0f: look at its slot and its "
+	       "riser",
+	       json_string_value(json_object_get(gpu, "name")), width, widest);
+}
+
 static bool differ(const json_t *gpu, const char *now, const char *pending)
 {
 	const json_t *a = ct_said(gpu, NULL, now), *b = ct_said(gpu, NULL, pending);
@@ -259,6 +275,7 @@ static void on_gpus(const json_t *probe, json_t *list)
 			       name);
 			continue;
 		}
+		on_gpu_link(probe, gpu, list);
 		if (differ(gpu, "mig", "mig_pending"))
 			advise(list, ct_evidence(gpu, NULL, "mig_pending"),
 			       "%s changes its MIG mode at the next reset: what is measured now "

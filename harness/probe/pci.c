@@ -331,7 +331,8 @@ static void number_functions(const json_t *pci, const json_t *map)
 /* What a network or RDMA device inherits from the function that it rides on. */
 static void inherit(const json_t *list, const json_t *map)
 {
-	static const char *const members[] = {"vf_index", "vf_by_id", "iommu_group", "emulated_by"};
+	static const char *const members[] = {"vf_index", "vf_by_id", "iommu_group", "emulated_by",
+					      "link"};
 	json_t *device;
 	size_t i;
 

@@ -85,14 +85,18 @@ static json_t *rdma_ports(const struct ct_probe_source *source, const char *path
 
 	for (size_t i = 0; i < names.n && i < MAX_PORTS; i++) {
 		char port_path[CT_SOURCE_PATH + 64];
-		json_t *port;
+		json_t *port, *own, *name;
+		size_t k;
 
 		snprintf(port_path, sizeof port_path, "%s/ports/%.32s", path, names.names[i]);
 		port = ct_device_entry(names.names[i], port_path);
 		ct_entry_line(port, "state", source, "%s/state", port_path);
 		ct_entry_line(port, "rate", source, "%s/rate", port_path);
 		ct_entry_line(port, "link_layer", source, "%s/link_layer", port_path);
-		json_object_set_new(port, "gids", gid_table(source, port_path, netdevs));
+		own = json_array();
+		json_object_set_new(port, "gids", gid_table(source, port_path, own));
+		json_array_foreach(own, k, name) add_once(netdevs, json_string_value(name));
+		json_object_set_new(port, "netdevs", own);
 		json_array_append_new(ports, port);
 	}
 	ct_names_free(&names);

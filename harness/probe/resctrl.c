@@ -78,6 +78,23 @@ static void say_file(json_t *section, const char *key, const struct ct_probe_sou
 		ct_say_line(section, key, source, path);
 }
 
+/* Each bit of the mask is a way of the cache. */
+static void say_ways(json_t *section, const struct ct_probe_source *source, const char *resource)
+{
+	char mask[64], *end;
+	unsigned long long bits;
+
+	if (!ct_source_text(source, mask, sizeof mask, RESCTRL "/info/%s/cbm_mask", resource))
+		mask[0] = '\0';
+	bits = strtoull(mask, &end, 16);
+	if (end > mask && *end == '\0' && bits > 0)
+		ct_say(section, "cache_ways", json_integer(__builtin_popcountll(bits)),
+		       RESCTRL "/info/%s/cbm_mask: %s", resource, mask);
+	else
+		ct_say(section, "cache_ways", NULL,
+		       RESCTRL "/info/%s/cbm_mask: missing or nonsense", resource);
+}
+
 static void say_monitoring(json_t *section, const struct ct_probe_source *source)
 {
 	char *text = ct_source_file(source, RESCTRL "/info/L3_MON/mon_features");
@@ -106,11 +123,11 @@ void ct_probe_resctrl(const struct ct_probe_source *source, json_t *probe)
 	ct_say(section, "mounted", json_boolean(mounted), RESCTRL "/schemata%s",
 	       mounted ? "" : ": missing");
 	if (mounted) {
-		say_file(section, "l3_mask", source, l3, "cbm_mask", false);
-		say_file(section, "l3_min_bits", source, l3, "min_cbm_bits", true);
-		say_file(section, "l3_classes", source, l3, "num_closids", true);
+		say_ways(section, source, l3);
+		say_file(section, "least_ways", source, l3, "min_cbm_bits", true);
+		say_file(section, "cache_classes", source, l3, "num_closids", true);
 		say_file(section, "l3_shared_mask", source, l3, "shareable_bits", false);
-		say_file(section, "bandwidth_min_percent", source, "MB", "min_bandwidth", true);
+		say_file(section, "least_bandwidth_percent", source, "MB", "min_bandwidth", true);
 		say_file(section, "bandwidth_step_percent", source, "MB", "bandwidth_gran", true);
 		say_file(section, "bandwidth_classes", source, "MB", "num_closids", true);
 		say_monitoring(section, source);

@@ -29,7 +29,7 @@ void ct_probe_rdma(const struct ct_probe_source *source, json_t *probe);
 /* pci, gpus, sriov; network and rdma get what their functions know, so it comes after them. */
 void ct_probe_pci(const struct ct_probe_source *source, json_t *probe);
 void ct_probe_numa(const struct ct_probe_source *source, json_t *probe);
-void ct_probe_irq(const struct ct_probe_source *source, json_t *probe);     /* irq, interrupts */
+void ct_probe_interrupts(const struct ct_probe_source *source, json_t *probe);
 void ct_probe_resctrl(const struct ct_probe_source *source, json_t *probe); /* after cpu */
 /* After hypervisor, cpu and the clock source. */
 void ct_probe_guest(const struct ct_probe_source *source, json_t *probe);

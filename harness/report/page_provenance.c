@@ -100,6 +100,50 @@ static void add_object(struct rows *rows, const char *section, const char *text)
 	json_decref(object);
 }
 
+/* What a boundary is made of, out of a tenant's own probe: the rest is the machine's. */
+static const char *const boundary_sections[] = {"hypervisor", "container", "cgroup", "namespaces"};
+
+static void add_tenant(struct rows *rows, const char *name, json_t *tenant)
+{
+	json_t *probe = json_object_get(tenant, "probe"), *member;
+	const char *key;
+
+	rows->section = "placement";
+	json_object_foreach(tenant, key, member)
+	{
+		char item[ITEM_TEXT];
+
+		if (strcmp(key, "probe") == 0)
+			continue;
+		snprintf(item, sizeof item, "%.80s.%.40s", name, key);
+		walk(rows, item, member, 0);
+	}
+	for (size_t i = 0; i < sizeof boundary_sections / sizeof boundary_sections[0]; i++) {
+		char item[ITEM_TEXT];
+
+		snprintf(item, sizeof item, "%.80s.%s", name, boundary_sections[i]);
+		walk(rows, item, json_object_get(probe, boundary_sections[i]), 0);
+	}
+}
+
+static void add_placement(struct rows *rows, const char *text)
+{
+	json_t *placement = json_loads(text, 0, NULL), *config, *tenant;
+	const char *config_name, *tenant_name;
+
+	json_object_foreach(placement, config_name, config)
+	{
+		json_object_foreach(config, tenant_name, tenant)
+		{
+			char name[ITEM_TEXT];
+
+			snprintf(name, sizeof name, "%s.%s", config_name, tenant_name);
+			add_tenant(rows, name, tenant);
+		}
+	}
+	json_decref(placement);
+}
+
 static void add_campaign(struct rows *rows, const struct ct_results_tables *tables)
 {
 	rows->section = "campaign";
@@ -141,7 +185,7 @@ json_t *ct_page_provenance(const struct ct_results_tables *tables, bool anonymou
 
 	add_campaign(&rows, tables);
 	add_object(&rows, "calibration", tables->calibration);
-	add_object(&rows, "placement", tables->placement);
+	add_placement(&rows, tables->placement);
 	add_machine(&rows, tables);
 	return rows.list;
 }

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 enum {
-	REMOVE_EVERY_MS = 5,
+	REMOVE_EVERY_NS = 5000000,
 	REMOVE_TRIES = 600, /* a fellow worker may need a group longer: its own guardian stays */
 	STALE_AFTER_S = 60, /* younger groups may be about to be joined */
 	PREFIX_LENGTH = 9,  /* of "cotenant-" */
@@ -37,7 +37,7 @@ static bool removed_all(const struct ct_groups *groups)
 
 static void guard(const struct ct_groups *groups)
 {
-	const struct timespec pause = {.tv_nsec = REMOVE_EVERY_MS * 1000000};
+	const struct timespec pause = {.tv_nsec = REMOVE_EVERY_NS};
 	char byte;
 
 	while (read(WAIT_FD, &byte, 1) < 0 && errno == EINTR)

@@ -23,7 +23,7 @@ struct command {
 	char *words[MAX_WORDS + 3];
 };
 
-static bool is_local(const char *via)
+bool ct_via_is_local(const char *via)
 {
 	return via == NULL || via[0] == '\0' || strcmp(via, "local") == 0;
 }
@@ -90,7 +90,7 @@ static bool make_command(struct command *command, const char *via, const char *p
 	if (length < 0)
 		return ct_broken_errno(err, "finding this program (/proc/self/exe)");
 	command->self[length] = '\0';
-	command->text = strdup(is_local(via) ? "" : via);
+	command->text = strdup(ct_via_is_local(via) ? "" : via);
 	if (!command->text)
 		return ct_broken_errno(err, "memory for a command");
 	for (char *word = strtok_r(command->text, " \t", &save); word;
@@ -127,7 +127,7 @@ bool ct_via_check(const char *via, struct ct_error *err)
 {
 	char program[256];
 
-	if (is_local(via))
+	if (ct_via_is_local(via))
 		return true;
 	if (sscanf(via, "%255s", program) != 1 || can_run(program))
 		return true;

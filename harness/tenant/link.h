@@ -55,6 +55,8 @@ void ct_links_free(struct ct_links *links); /* after every link has been closed 
 /* Takes what signals have come without waiting. */
 bool ct_links_interrupted(struct ct_links *links);
 
+/* "" and "local": a child of the harness, behind nothing. */
+bool ct_via_is_local(const char *via);
 /* Refuses a `via` whose first word is no program that can be run. */
 bool ct_via_check(const char *via, struct ct_error *err);
 

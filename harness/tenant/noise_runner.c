@@ -299,7 +299,7 @@ bool ct_noise_runner_calibrate(struct ct_noise_runner *runner, double seconds, d
 			       struct ct_error *err)
 {
 	enum { MAX_WINDOWS = 512 };
-	double rates[MAX_WINDOWS], before, first_units, throttled;
+	double rates[MAX_WINDOWS] = {0.0}, before, first_units, throttled;
 	int n = (int)(seconds * 1e9 / WINDOW_NS);
 	uint64_t begin, first_begin;
 

@@ -10,7 +10,7 @@
 
 #include "harness/campaign/phase.h"
 
-enum { MS = 1000000 };
+static const uint64_t MS = 1000000;
 
 static struct ct_noise_row row(uint64_t from_ms, uint64_t to_ms, double units, double busy,
 			       double runnable)

@@ -206,6 +206,11 @@ static void a_bare_metal_server_is_described(void **state)
 	assert_int_equal(json_array_size(json_object_get(probe, "huge_pages")), 2);
 	assert_true(json_is_false(ct_said(probe, "hypervisor", "present")));
 	says(probe, NULL, "container", "none");
+	assert_int_equal(json_integer_value(ct_said(probe, "resctrl", "cache_ways")), 11);
+	assert_int_equal(json_integer_value(ct_said(probe, "resctrl", "cache_classes")), 16);
+	assert_int_equal(json_integer_value(ct_said(probe, "resctrl", "least_bandwidth_percent")),
+			 10);
+	assert_int_equal(json_integer_value(ct_said(probe, "interrupts", "on_isolated_cpus")), 1);
 	json_decref(probe);
 }
 
@@ -217,11 +222,21 @@ static void its_devices_and_their_functions_are_listed(void **state)
 	const json_t *vf = entry(probe, "network", "ens1v0");
 	const json_t *rdma = entry(probe, "rdma", "mlx5_0");
 	const json_t *gpu = entry(probe, "gpus", "0000:81:00.0");
-	const json_t *disk = entry(probe, "block", "nvme0n1");
+	const json_t *disk = entry(probe, "block", "nvme0n1"), *port, *link;
 
 	assert_non_null(pf);
 	assert_string_equal(text_of(pf, "driver"), "mlx5_core");
 	assert_string_equal(text_of(pf, "pci"), "0000:41:00.0");
+	/* Half of its lanes at half of their speed; the port rides on the function's netdev. */
+	link = json_object_get(pf, "link");
+	assert_int_equal(number_of(link, "width"), 8);
+	assert_int_equal(number_of(link, "max_width"), 16);
+	assert_true(json_is_true(json_object_get(link, "degraded")));
+	port = json_array_get(json_object_get(rdma, "ports"), 0);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(port, "netdevs"), 0)),
+			    "ens1np0");
+	port = json_array_get(json_object_get(port, "gids"), 0);
+	assert_null(json_object_get(port, "gid")); /* made of an address: only with --identify */
 	assert_int_equal(number_of(pf, "speed_bits_per_s"), 400000000000);
 	assert_int_equal(number_of(pf, "vfs_possible"), 8);
 	assert_int_equal(number_of(pf, "vfs_enabled"), 2);
@@ -369,6 +384,9 @@ static void advice_follows_from_what_is_seen(void **state)
 	assert_true(advises(server, "waking takes 170 us"));
 	assert_true(advises(server, "two hardware threads"));
 	assert_true(advises(server, "real-time throttling"));
+	assert_true(advises(server, "0000:41:00.0 runs at 8 GT/s x8, the device can 16 GT/s x16"));
+	assert_true(advises(server, "interrupts of irq 120 land on isolated CPUs (3)"));
+	assert_false(advises(guest, "PCIe link")); /* "Unknown" and 255 are no link */
 	assert_true(advises(server, "limits this process to 4.00 CPUs"));
 	assert_false(advises(server, "no CPU is isolated"));
 	assert_false(advises(server, "virtual machine"));

@@ -222,11 +222,14 @@ static void interrupts_are_told_by_device(void **state)
 {
 	(void)state;
 	json_t *probe = probe_machine("sriov-nic", false);
-	const json_t *stray = entry(probe, "interrupts", "0000:41:00.0");
-	const json_t *tidy = entry(probe, "interrupts", "0000:a1:00.0");
-	const json_t *other = entry(probe, "interrupts", "acpi");
+	const json_t *section = json_object_get(probe, "interrupts");
+	const json_t *devices = json_object_get(section, "devices");
+	const json_t *stray = entry(devices, "value", "0000:41:00.0");
+	const json_t *tidy = entry(devices, "value", "0000:a1:00.0");
+	const json_t *other = entry(devices, "value", "acpi");
 
-	says(probe, "irq", "default_cpus", "0-7");
+	says(probe, "interrupts", "default_cpus", "0-7");
+	says_number(probe, "interrupts", "on_isolated_cpus", 1);
 	assert_int_equal(number_of(stray, "interrupts"), 4);
 	assert_string_equal(text_of(stray, "allowed_cpus"), "0-15");
 	assert_string_equal(text_of(stray, "cpus"), "0-2,9");
@@ -244,6 +247,7 @@ static void interrupts_are_told_by_device(void **state)
 	json_decref(probe);
 	probe = probe_machine("mig-node", false);
 	says(probe, "topology", "boot_isolcpus", "");
+	says_number(probe, "interrupts", "on_isolated_cpus", 0);
 	assert_false(advises(probe, "irqbalance"));
 	json_decref(probe);
 }
@@ -271,10 +275,11 @@ static void what_can_be_divided_is_said(void **state)
 	assert_true(json_is_true(ct_said(probe, "resctrl", "l3_allocation")));
 	assert_true(json_is_false(ct_said(probe, "resctrl", "l2_allocation")));
 	assert_true(json_is_true(ct_said(probe, "resctrl", "mounted")));
-	says(probe, "resctrl", "l3_mask", "7fff");
+	says_number(probe, "resctrl", "cache_ways", 15);
+	says_number(probe, "resctrl", "least_ways", 1);
 	says(probe, "resctrl", "l3_shared_mask", "6000");
-	says_number(probe, "resctrl", "l3_classes", 15);
-	says_number(probe, "resctrl", "bandwidth_min_percent", 10);
+	says_number(probe, "resctrl", "cache_classes", 15);
+	says_number(probe, "resctrl", "least_bandwidth_percent", 10);
 	says_number(probe, "resctrl", "groups", 1);
 	assert_true(ct_said_has(probe, "resctrl", "monitoring", "mbm_total_bytes"));
 	assert_false(advises(probe, "resctrl is not mounted"));

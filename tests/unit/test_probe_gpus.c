@@ -337,6 +337,8 @@ static void text_of_the_library_is_made_printable(void **state)
 
 	says(gpu(probe, 0), NULL, "model", "NVIDIA H200?[31m");
 	assert_true(advises(probe, "gpu1 is shut down when nobody uses it"));
+	assert_true(advises(probe, "gpu1 has 8 lanes and could have 16"));
+	assert_false(advises(probe, "gpu0 has"));
 	json_decref(probe);
 }
 
