@@ -73,9 +73,6 @@ CLI_TESTS   := $(sort $(wildcard tests/cli/test_*.py))
 BENCH_TOOLS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
 FUZZERS     := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-# Libraries that tests load in the place of a driver's.
-STANDINS    := $(BUILD)/tests/standin/libnvidia-ml.so.1
-
 Q := $(if $(V),,@)
 
 .PHONY: all demo test test-unit test-cli test-browser unit-tests bench bench-tools fuzzers lint install clean \
@@ -148,13 +145,18 @@ $(BUILD)/tests/bench/stream_triad: private ALL_CFLAGS += -O3
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(LIBRARY) $(BUILD)/flags.stamp $(BUILD)/link.stamp
 	$(call program,FUZZ,-fsanitize=fuzzer)
 
-# Not sanitized: it is the program that is on trial.
-$(BUILD)/tests/standin/libnvidia-ml.so.1: tests/standin/nvml.c
+# What tests need beside programs: libraries that stand in for a vendor's, without sanitizers, and
+# recorded machines that are too large to be kept as files.
+STANDINS := $(BUILD)/tests/standin/libnvidia-ml.so.1 $(BUILD)/tests/standin/old/libnvidia-ml.so.1
+$(BUILD)/tests/standin/old/libnvidia-ml.so.1: private WARNINGS += -DSTANDIN_OLD
+$(STANDINS): tests/standin/nvml/nvml.c
 	@mkdir -p $(@D)
-	@echo "  LD    $@"
-	$(Q)$(CC) -std=gnu11 -O1 -g -Wall -Wextra -Wmissing-prototypes -shared -fPIC -o $@ $<
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -fPIC -shared $(WARNINGS) -o $@ $<
+RECORDED := $(BUILD)/tests/fixtures/probe/made
+$(RECORDED): tests/fixtures/probe/make.py
+	$(Q)$(PYTHON) $< $(@D) && touch $@
 
-unit-tests: $(UNIT_TESTS)
+unit-tests: $(UNIT_TESTS) $(STANDINS) $(RECORDED)
 bench-tools: $(BENCH_TOOLS)
 fuzzers: $(FUZZERS)
 
@@ -162,11 +164,11 @@ fuzzers: $(FUZZERS)
 
 RUN_TESTS := $(PYTHON) tests/run.py --build $(BUILD) --python $(PYTHON) $(TESTS:%=--only %)
 
-test: all unit-tests $(STANDINS)
+test: all unit-tests
 	$(Q)$(RUN_TESTS) $(UNIT_TESTS) $(CLI_TESTS)
 test-unit: unit-tests
 	$(Q)$(RUN_TESTS) $(UNIT_TESTS)
-test-cli: all $(STANDINS)
+test-cli: all $(STANDINS) $(RECORDED)
 	$(Q)$(RUN_TESTS) $(CLI_TESTS)
 
 # The report in a real browser: scripts/setup.sh --browser installs what it takes.

@@ -180,7 +180,7 @@ static bool place_config(struct ct_ground *ground, struct ct_links *links, size_
 
 static bool probe_machine(struct ct_ground *ground, struct ct_error *err)
 {
-	const struct ct_probe_source live = {.root = "/", .live = true};
+	const struct ct_probe_source live = ct_probe_this_machine();
 	struct ct_topology *topology = NULL;
 
 	if (!ct_topology_load(&topology, true, err))

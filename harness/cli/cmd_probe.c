@@ -83,6 +83,7 @@ static bool parse(int argc, char **argv, struct options *options, struct ct_erro
 					      {"root", required_argument, NULL, 'r'},
 					      {"identify", no_argument, NULL, 'i'},
 					      {0}};
+	bool identify = false;
 	int option;
 
 	optind = 1;
@@ -93,16 +94,17 @@ static bool parse(int argc, char **argv, struct options *options, struct ct_erro
 			options->json = true;
 			break;
 		case 'r':
-			options->source.root = optarg;
-			options->source.live = strcmp(optarg, "/") == 0;
+			options->source = strcmp(optarg, "/") == 0 ? ct_probe_this_machine()
+								   : ct_probe_recorded(optarg);
 			break;
 		case 'i':
-			options->source.identify = true;
+			identify = true;
 			break;
 		default:
 			return ct_cli_bad_option(argc, argv, option, err);
 		}
 	}
+	options->source.identify = identify;
 	return optind == argc || ct_usage(err,
 					  "probe: unexpected '%s': it takes no arguments, see "
 					  "'cotenant probe --help'",
@@ -111,7 +113,7 @@ static bool parse(int argc, char **argv, struct options *options, struct ct_erro
 
 static bool run(int argc, char **argv, struct ct_error *err)
 {
-	struct options options = {.source = {.root = "/", .live = true}};
+	struct options options = {.source = ct_probe_this_machine()};
 	json_t *probe;
 
 	if (!parse(argc, argv, &options, err))
@@ -132,20 +134,24 @@ static bool run(int argc, char **argv, struct ct_error *err)
 const struct ct_command ct_command_probe = {
 	.name = "probe",
 	.summary = "what this machine is, what can run on it, and why not",
-	.usage = "Usage: cotenant probe [--json] [--identify] [--root DIR]\n"
-		 "\n"
-		 "Says what this machine is, each statement with its evidence: processor, memory,\n"
-		 "hypervisor, container, control groups, kernel, devices; the clock of the\n"
-		 "measurements; which victims and aggressors can run here, and why not; what to "
-		 "know\n"
-		 "or change before measuring. Changes nothing.\n"
-		 "\n"
-		 "  --json       one JSON object, schema cotenant.probe/1\n"
-		 "  --identify   also what names this machine: host name, MAC addresses\n"
-		 "  --root DIR   another machine's /proc, /sys and /etc, copied to DIR; a file "
-		 "cpuid\n"
-		 "               in it (as 'cpuid -1 -r' writes it) stands for the processor\n"
-		 "\n"
-		 "GPUs are asked through libnvidia-ml.so.1; COTENANT_NVML names another library.\n",
+	.usage =
+		"Usage: cotenant probe [--json] [--identify] [--root DIR]\n"
+		"\n"
+		"Says what this machine is, each statement with its evidence: processor, memory,\n"
+		"hypervisor, container, control groups, kernel, devices; the clock of the\n"
+		"measurements; which victims and aggressors can run here, and why not; what to "
+		"know\n"
+		"or change before measuring. Changes nothing.\n"
+		"\n"
+		"  --json       one JSON object, schema cotenant.probe/1\n"
+		"  --identify   also what names this machine: host name, MAC addresses, GIDs, "
+		"UUIDs\n"
+		"  --root DIR   another machine's /proc, /sys and /etc, copied to DIR; a file "
+		"cpuid\n"
+		"               in it (as 'cpuid -1 -r' writes it) stands for the processor\n"
+		"\n"
+		"Environment: COTENANT_NVML names the library that is asked about NVIDIA GPUs, "
+		"instead\n"
+		"of libnvidia-ml.so.1; set to nothing, none is. With --root only a named one is.\n",
 	.run = run,
 };

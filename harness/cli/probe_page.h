@@ -6,5 +6,6 @@
 
 /* Prints a probe (harness/probe/probe.h) to standard output, for people. */
 void ct_probe_page(const json_t *probe);
+void ct_probe_page_devices(const json_t *probe); /* its section about devices */
 
 #endif

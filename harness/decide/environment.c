@@ -10,12 +10,15 @@
 
 /* Sections of `cotenant probe --json` that describe the machine and not the moment. */
 static const char *const sections[] = {
-	"kernel", "distribution", "clocksource", "cpu",       "mitigations", "frequency",
-	"memory", "huge_pages",   "hypervisor",  "container", "network",     "block",
-	"rdma",   "gpus",         "sriov",       "nvidia",    "topology"};
+	"kernel", "distribution", "clocksource", "cpu",        "mitigations", "frequency",
+	"memory", "huge_pages",   "hypervisor",  "container",  "network",     "block",
+	"rdma",   "gpus",         "sriov",       "nvidia",     "topology",    "pci",
+	"numa",   "resctrl",      "nvml",        "nvidia_gpus"};
 /* Members of those that change by themselves. */
 static const char *const volatile_members[] = {
-	"available_bytes", "free", "state", "current_khz", "evidence", "surplus", "reserved"};
+	"available_bytes", "free",        "state",       "current_khz", "evidence",
+	"surplus",         "reserved",    "steal_share", "sm_mhz",      "memory_mhz",
+	"link_generation", "mps_clients", "gt_per_s",    "groups"};
 
 enum { ITEM_TEXT = 160 };
 

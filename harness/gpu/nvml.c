@@ -1,271 +1,284 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* NVIDIA's management library by dlopen. See nvml.h. */
 #include "harness/gpu/nvml.h"
 
 #include <dlfcn.h>
-#include <stdint.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLOCK_SM = 1, CLOCK_MEMORY = 2, LEGACY_BUS_ID = 16, BUS_ID = 32 };
-
-struct pci_info { /* nvmlPciInfo_t */
-	char bus_id_legacy[LEGACY_BUS_ID];
-	unsigned domain, bus, device, device_id, subsystem_id;
-	char bus_id[BUS_ID];
-};
-
-struct attributes { /* nvmlDeviceAttributes_t */
-	unsigned multiprocessors, copy_engines, decoders, encoders, jpeg, ofa;
-	unsigned gpu_slices, compute_slices;
-	unsigned long long memory_mib;
-};
-
-/* The library's functions, by the shape of their arguments. 0 is success in all. */
-typedef int call_none(void);
-typedef const char *call_words(int);
-typedef int call_system_text(char *, unsigned);
-typedef int call_system_int(int *);
-typedef int call_system_number(unsigned *);
-typedef int call_device_at(unsigned, ct_nvml_device *);
-typedef int call_child_at(ct_nvml_device, unsigned, ct_nvml_device *);
-typedef int call_text(ct_nvml_device, char *, unsigned);
-typedef int call_number(ct_nvml_device, unsigned *);
-typedef int call_number_of(ct_nvml_device, unsigned, unsigned *);
-typedef int call_pair(ct_nvml_device, unsigned *, unsigned *);
-typedef int call_pci(ct_nvml_device, struct pci_info *);
-typedef int call_attributes(ct_nvml_device, struct attributes *);
-
 struct ct_nvml {
 	void *library;
-	call_none *shutdown;
-	call_words *words;
 };
 
-static bool fail(char *why, const char *what, const char *reason)
+/* nvmlPciInfo_t, version 3; earlier ones begin with the same address, and are no longer. */
+struct pci_info {
+	char address_v2[16];
+	unsigned domain, bus, device, ids, subsystem;
+	char address[32];
+};
+_Static_assert(sizeof(struct pci_info) == 68, "the ABI of nvmlDeviceGetPciInfo_v3");
+_Static_assert(sizeof(struct ct_nvml_attributes) == 40, "the ABI of nvmlDeviceGetAttributes_v2");
+_Static_assert(sizeof(struct ct_nvml_memory) == 24, "the ABI of nvmlDeviceGetMemoryInfo");
+
+const char *ct_nvml_word(int status, char out[CT_NVML_WORD])
 {
-	snprintf(why, CT_NVML_WHY, "%s: %s", what, reason);
-	return false;
+	static const char *const words[] = {
+		"good",
+		"not initialised",
+		"invalid argument",
+		"not supported",
+		"no permission",
+		"already initialised",
+		"not found",
+		"too little room",
+		"power cable missing",
+		"the driver is not loaded",
+		"timed out",
+		"interrupt issue",
+		"library not found",
+		"the library has no such function",
+		"corrupted infoROM",
+		"GPU is lost",
+		"reset required",
+		"blocked by the operating system",
+		"library and driver are of different versions",
+		"in use",
+		"out of memory",
+		"no data",
+	};
+	const size_t n = sizeof words / sizeof words[0];
+	const char *word = status >= 0 && (size_t)status < n ? words[status] : "NVML error";
+
+	snprintf(out, CT_NVML_WORD, "%s (%d)", word, status);
+	return out;
 }
 
-/* A pointer to an object made one to a function: POSIX promises that this works for dlsym. */
-#define FIND(nvml, type, name) ((type *)(uintptr_t)dlsym((nvml)->library, (name)))
-
-static bool missing(char *why, const char *name)
+/* A function pointer of whatever type; POSIX lets a data pointer hold it. */
+static bool find(const struct ct_nvml *nvml, const char *symbol, void *function)
 {
-	return fail(why, name, "this NVML does not have it");
+	void *found = dlsym(nvml->library, symbol);
+
+	memcpy(function, &found, sizeof found);
+	return found != NULL;
 }
 
-/* Turns a return code into true, or into the library's own words. */
-static bool good(const struct ct_nvml *nvml, int code, const char *name, char *why)
+static int initialise(const struct ct_nvml *nvml)
 {
-	const char *words = code != 0 && nvml->words ? nvml->words(code) : NULL;
-	char number[32];
+	int (*function)(void);
 
-	if (code == 0)
-		return true;
-	snprintf(number, sizeof number, "NVML error %d", code);
-	return fail(why, name, words ? words : number);
+	if (!find(nvml, "nvmlInit_v2", &function) && !find(nvml, "nvmlInit", &function))
+		return CT_NVML_NO_FUNCTION;
+	return function();
 }
 
-struct ct_nvml *ct_nvml_open(const char *library, char why[CT_NVML_WHY])
+struct ct_nvml *ct_nvml_open(const char *library, char *why, size_t size)
 {
-	struct ct_nvml nvml = {.library = dlopen(library, RTLD_NOW | RTLD_LOCAL)};
-	struct ct_nvml *opened;
-	call_none *init;
+	struct ct_nvml *nvml = calloc(1, sizeof *nvml);
+	char word[CT_NVML_WORD];
+	const char *error;
+	int status;
 
-	if (!nvml.library) {
-		fail(why, library, "not found");
+	if (!nvml) {
+		snprintf(why, size, "no memory");
 		return NULL;
 	}
-	init = FIND(&nvml, call_none, "nvmlInit_v2");
-	nvml.shutdown = FIND(&nvml, call_none, "nvmlShutdown");
-	nvml.words = FIND(&nvml, call_words, "nvmlErrorString");
-	opened = malloc(sizeof *opened);
-	if (!init)
-		missing(why, "nvmlInit_v2");
-	else if (!opened)
-		fail(why, library, "no memory");
-	else if (good(&nvml, init(), "nvmlInit_v2", why)) {
-		*opened = nvml;
-		return opened;
+	nvml->library = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+	if (!nvml->library) {
+		error = dlerror();
+		snprintf(why, size, "%s", error ? error : "not loaded");
+		free(nvml);
+		return NULL;
 	}
-	free(opened);
-	dlclose(nvml.library);
-	return NULL;
+	status = initialise(nvml);
+	if (status != CT_NVML_OK) {
+		snprintf(why, size, "nvmlInit_v2: %s", ct_nvml_word(status, word));
+		dlclose(nvml->library);
+		free(nvml);
+		return NULL;
+	}
+	return nvml;
 }
 
 void ct_nvml_close(struct ct_nvml *nvml)
 {
+	int (*function)(void);
+
 	if (!nvml)
 		return;
-	if (nvml->shutdown)
-		nvml->shutdown();
+	if (find(nvml, "nvmlShutdown", &function))
+		function();
 	dlclose(nvml->library);
 	free(nvml);
 }
 
-bool ct_nvml_driver(const struct ct_nvml *nvml, char out[CT_NVML_TEXT], char why[CT_NVML_WHY])
+/* Text comes back in a buffer that the library should end, but may not. */
+int ct_nvml_system_text(struct ct_nvml *nvml, const char *symbol, char *out, size_t size)
 {
-	static const char name[] = "nvmlSystemGetDriverVersion";
-	call_system_text *call = FIND(nvml, call_system_text, name);
+	int (*function)(char *, unsigned);
+	int status;
 
-	return call ? good(nvml, call(out, CT_NVML_TEXT), name, why) : missing(why, name);
+	memset(out, 0, size);
+	if (!find(nvml, symbol, &function))
+		return CT_NVML_NO_FUNCTION;
+	status = function(out, (unsigned)size);
+	out[status == CT_NVML_OK ? size - 1 : 0] = '\0';
+	return status;
 }
 
-bool ct_nvml_cuda(const struct ct_nvml *nvml, int *version, char why[CT_NVML_WHY])
+int ct_nvml_system_number(struct ct_nvml *nvml, const char *symbol, int *value)
 {
-	static const char name[] = "nvmlSystemGetCudaDriverVersion_v2";
-	call_system_int *call = FIND(nvml, call_system_int, name);
+	int (*function)(int *);
 
-	return call ? good(nvml, call(version), name, why) : missing(why, name);
+	*value = 0;
+	return find(nvml, symbol, &function) ? function(value) : CT_NVML_NO_FUNCTION;
 }
 
-bool ct_nvml_count(const struct ct_nvml *nvml, unsigned *n, char why[CT_NVML_WHY])
+int ct_nvml_count(struct ct_nvml *nvml, unsigned *count)
 {
-	static const char name[] = "nvmlDeviceGetCount_v2";
-	call_system_number *call = FIND(nvml, call_system_number, name);
+	int (*function)(unsigned *);
 
-	return call ? good(nvml, call(n), name, why) : missing(why, name);
+	*count = 0;
+	if (!find(nvml, "nvmlDeviceGetCount_v2", &function) &&
+	    !find(nvml, "nvmlDeviceGetCount", &function))
+		return CT_NVML_NO_FUNCTION;
+	return function(count);
 }
 
-bool ct_nvml_device_at(const struct ct_nvml *nvml, unsigned index, ct_nvml_device *device,
-		       char why[CT_NVML_WHY])
+int ct_nvml_device(struct ct_nvml *nvml, unsigned index, struct ct_nvml_device **device)
 {
-	static const char name[] = "nvmlDeviceGetHandleByIndex_v2";
-	call_device_at *call = FIND(nvml, call_device_at, name);
+	int (*function)(unsigned, struct ct_nvml_device **);
 
-	return call ? good(nvml, call(index, device), name, why) : missing(why, name);
+	*device = NULL;
+	if (!find(nvml, "nvmlDeviceGetHandleByIndex_v2", &function) &&
+	    !find(nvml, "nvmlDeviceGetHandleByIndex", &function))
+		return CT_NVML_NO_FUNCTION;
+	return function(index, device);
 }
 
-bool ct_nvml_mig_at(const struct ct_nvml *nvml, ct_nvml_device gpu, unsigned index,
-		    ct_nvml_device *device, char why[CT_NVML_WHY])
+int ct_nvml_mig_device(struct ct_nvml *nvml, struct ct_nvml_device *gpu, unsigned index,
+		       struct ct_nvml_device **mig)
 {
-	static const char name[] = "nvmlDeviceGetMigDeviceHandleByIndex";
-	call_child_at *call = FIND(nvml, call_child_at, name);
+	int (*function)(struct ct_nvml_device *, unsigned, struct ct_nvml_device **);
 
-	return call ? good(nvml, call(gpu, index, device), name, why) : missing(why, name);
+	*mig = NULL;
+	return find(nvml, "nvmlDeviceGetMigDeviceHandleByIndex", &function)
+		       ? function(gpu, index, mig)
+		       : CT_NVML_NO_FUNCTION;
 }
 
-static bool get_text(const struct ct_nvml *nvml, ct_nvml_device device, const char *name, char *out,
-		     char *why)
+int ct_nvml_text(struct ct_nvml *nvml, struct ct_nvml_device *device, const char *symbol, char *out,
+		 size_t size)
 {
-	call_text *call = FIND(nvml, call_text, name);
+	int (*function)(struct ct_nvml_device *, char *, unsigned);
+	int status;
 
-	return call ? good(nvml, call(device, out, CT_NVML_TEXT), name, why) : missing(why, name);
+	memset(out, 0, size);
+	if (!find(nvml, symbol, &function))
+		return CT_NVML_NO_FUNCTION;
+	status = function(device, out, (unsigned)size);
+	out[status == CT_NVML_OK ? size - 1 : 0] = '\0';
+	return status;
 }
 
-bool ct_nvml_name(const struct ct_nvml *nvml, ct_nvml_device device, char out[CT_NVML_TEXT],
-		  char why[CT_NVML_WHY])
+int ct_nvml_number(struct ct_nvml *nvml, struct ct_nvml_device *device, const char *symbol,
+		   unsigned *value)
 {
-	return get_text(nvml, device, "nvmlDeviceGetName", out, why);
+	int (*function)(struct ct_nvml_device *, unsigned *);
+
+	*value = 0;
+	return find(nvml, symbol, &function) ? function(device, value) : CT_NVML_NO_FUNCTION;
 }
 
-bool ct_nvml_uuid(const struct ct_nvml *nvml, ct_nvml_device device, char out[CT_NVML_TEXT],
-		  char why[CT_NVML_WHY])
+int ct_nvml_pair(struct ct_nvml *nvml, struct ct_nvml_device *device, const char *symbol,
+		 unsigned values[2])
 {
-	return get_text(nvml, device, "nvmlDeviceGetUUID", out, why);
+	int (*function)(struct ct_nvml_device *, unsigned *, unsigned *);
+
+	values[0] = values[1] = 0;
+	return find(nvml, symbol, &function) ? function(device, &values[0], &values[1])
+					     : CT_NVML_NO_FUNCTION;
 }
 
-bool ct_nvml_pci(const struct ct_nvml *nvml, ct_nvml_device device, char out[CT_NVML_TEXT],
-		 char why[CT_NVML_WHY])
+int ct_nvml_clock(struct ct_nvml *nvml, struct ct_nvml_device *device, const char *symbol,
+		  enum ct_nvml_clock clock, unsigned *mhz)
 {
-	static const char name[] = "nvmlDeviceGetPciInfo_v3";
-	call_pci *call = FIND(nvml, call_pci, name);
-	struct pci_info info = {.domain = 0};
+	int (*function)(struct ct_nvml_device *, int, unsigned *);
 
-	if (!call)
-		return missing(why, name);
-	if (!good(nvml, call(device, &info), name, why))
-		return false;
-	/* NVML writes eight digits of domain, the kernel four; the function is always 0. */
-	snprintf(out, CT_NVML_TEXT, "%04x:%02x:%02x.0", info.domain, info.bus & 0xffu,
-		 info.device & 0x1fu);
-	return true;
+	*mhz = 0;
+	return find(nvml, symbol, &function) ? function(device, (int)clock, mhz)
+					     : CT_NVML_NO_FUNCTION;
 }
 
-bool ct_nvml_number(const struct ct_nvml *nvml, ct_nvml_device device, enum ct_nvml_number which,
-		    unsigned *value, char why[CT_NVML_WHY])
+/* Asked for no entries, the library says how many it would have. */
+int ct_nvml_list_length(struct ct_nvml *nvml, struct ct_nvml_device *device, const char *symbol,
+			unsigned *length)
 {
-	static const struct {
-		const char *name;
-		int clock; /* of those that take one; 0: none */
-	} functions[CT_NVML_NUMBERS] = {
-		[CT_NVML_SM_CLOCK_MHZ] = {"nvmlDeviceGetClockInfo", CLOCK_SM},
-		[CT_NVML_MEMORY_CLOCK_MHZ] = {"nvmlDeviceGetClockInfo", CLOCK_MEMORY},
-		[CT_NVML_MAX_SM_CLOCK_MHZ] = {"nvmlDeviceGetMaxClockInfo", CLOCK_SM},
-		[CT_NVML_MAX_MEMORY_CLOCK_MHZ] = {"nvmlDeviceGetMaxClockInfo", CLOCK_MEMORY},
-		[CT_NVML_POWER_LIMIT_MW] = {"nvmlDeviceGetPowerManagementLimit", 0},
-		[CT_NVML_POWER_MW] = {"nvmlDeviceGetPowerUsage", 0},
-		[CT_NVML_LINK_GENERATION] = {"nvmlDeviceGetCurrPcieLinkGeneration", 0},
-		[CT_NVML_LINK_WIDTH] = {"nvmlDeviceGetCurrPcieLinkWidth", 0},
-		[CT_NVML_MAX_LINK_GENERATION] = {"nvmlDeviceGetMaxPcieLinkGeneration", 0},
-		[CT_NVML_MAX_LINK_WIDTH] = {"nvmlDeviceGetMaxPcieLinkWidth", 0},
-		[CT_NVML_MAX_MIG_DEVICES] = {"nvmlDeviceGetMaxMigDeviceCount", 0},
-		[CT_NVML_COMPUTE_MODE] = {"nvmlDeviceGetComputeMode", 0},
-		[CT_NVML_PERSISTENCE] = {"nvmlDeviceGetPersistenceMode", 0},
-		[CT_NVML_VIRTUALIZATION] = {"nvmlDeviceGetVirtualizationMode", 0},
-		[CT_NVML_GPU_INSTANCE] = {"nvmlDeviceGetGpuInstanceId", 0},
-		[CT_NVML_COMPUTE_INSTANCE] = {"nvmlDeviceGetComputeInstanceId", 0},
-	};
-	const char *name = functions[which].name;
-	call_number_of *of_clock = FIND(nvml, call_number_of, name);
-	call_number *plain = FIND(nvml, call_number, name);
+	int (*function)(struct ct_nvml_device *, unsigned *, void *);
+	int status;
 
-	if (!plain)
-		return missing(why, name);
-	if (functions[which].clock)
-		return good(nvml, of_clock(device, (unsigned)functions[which].clock, value), name,
-			    why);
-	return good(nvml, plain(device, value), name, why);
+	*length = 0;
+	if (!find(nvml, symbol, &function))
+		return CT_NVML_NO_FUNCTION;
+	status = function(device, length, NULL);
+	return status == CT_NVML_TOO_SMALL ? CT_NVML_OK : status;
 }
 
-static bool get_pair(const struct ct_nvml *nvml, ct_nvml_device device, const char *name,
-		     unsigned *current, unsigned *pending, char *why)
+int ct_nvml_pci(struct ct_nvml *nvml, struct ct_nvml_device *device, char address[CT_NVML_PCI])
 {
-	call_pair *call = FIND(nvml, call_pair, name);
+	int (*function)(struct ct_nvml_device *, struct pci_info *);
+	unsigned domain, bus, slot, unit;
+	struct pci_info info = {0};
+	char text[sizeof info.address + 1] = "";
+	int status;
 
-	return call ? good(nvml, call(device, current, pending), name, why) : missing(why, name);
+	address[0] = '\0';
+	if (find(nvml, "nvmlDeviceGetPciInfo_v3", &function)) {
+		status = function(device, &info);
+		memcpy(text, info.address, sizeof info.address);
+	} else if (find(nvml, "nvmlDeviceGetPciInfo_v2", &function) ||
+		   find(nvml, "nvmlDeviceGetPciInfo", &function)) {
+		status = function(device, &info);
+		memcpy(text, info.address_v2, sizeof info.address_v2);
+	} else {
+		return CT_NVML_NO_FUNCTION;
+	}
+	if (status != CT_NVML_OK)
+		return status;
+	/* The domain has eight digits there; sysfs writes four, and more only where needed. */
+	if (sscanf(text, "%8x:%2x:%2x.%1x", &domain, &bus, &slot, &unit) != 4)
+		return CT_NVML_NOT_FOUND;
+	snprintf(address, CT_NVML_PCI, "%04x:%02x:%02x.%x", domain, bus, slot, unit);
+	return CT_NVML_OK;
 }
 
-bool ct_nvml_mig_mode(const struct ct_nvml *nvml, ct_nvml_device device, unsigned *current,
-		      unsigned *pending, char why[CT_NVML_WHY])
+int ct_nvml_memory(struct ct_nvml *nvml, struct ct_nvml_device *device,
+		   struct ct_nvml_memory *memory)
 {
-	return get_pair(nvml, device, "nvmlDeviceGetMigMode", current, pending, why);
+	int (*function)(struct ct_nvml_device *, struct ct_nvml_memory *);
+
+	*memory = (struct ct_nvml_memory){0};
+	return find(nvml, "nvmlDeviceGetMemoryInfo", &function) ? function(device, memory)
+								: CT_NVML_NO_FUNCTION;
 }
 
-bool ct_nvml_ecc(const struct ct_nvml *nvml, ct_nvml_device device, unsigned *current,
-		 unsigned *pending, char why[CT_NVML_WHY])
+int ct_nvml_attributes(struct ct_nvml *nvml, struct ct_nvml_device *mig,
+		       struct ct_nvml_attributes *attributes)
 {
-	return get_pair(nvml, device, "nvmlDeviceGetEccMode", current, pending, why);
+	int (*function)(struct ct_nvml_device *, struct ct_nvml_attributes *);
+
+	*attributes = (struct ct_nvml_attributes){0};
+	return find(nvml, "nvmlDeviceGetAttributes_v2", &function) ? function(mig, attributes)
+								   : CT_NVML_NO_FUNCTION;
 }
 
-bool ct_nvml_slice(const struct ct_nvml *nvml, ct_nvml_device device, struct ct_nvml_slice *slice,
-		   char why[CT_NVML_WHY])
+int ct_nvml_distance(struct ct_nvml *nvml, struct ct_nvml_device *a, struct ct_nvml_device *b,
+		     int *level)
 {
-	static const char name[] = "nvmlDeviceGetAttributes_v2";
-	call_attributes *call = FIND(nvml, call_attributes, name);
-	struct attributes have = {.multiprocessors = 0};
+	int (*function)(struct ct_nvml_device *, struct ct_nvml_device *, int *);
 
-	if (!call)
-		return missing(why, name);
-	if (!good(nvml, call(device, &have), name, why))
-		return false;
-	*slice = (struct ct_nvml_slice){.multiprocessors = have.multiprocessors,
-					.gpu_slices = have.gpu_slices,
-					.compute_slices = have.compute_slices,
-					.memory_mib = have.memory_mib};
-	return true;
-}
-
-/* Profiles are named by GB that the driver's own share has been taken from: rounded up. */
-void ct_nvml_profile(const struct ct_nvml_slice *slice, char out[CT_NVML_TEXT])
-{
-	const unsigned long long gb = (slice->memory_mib + 1023) / 1024;
-
-	if (slice->compute_slices != 0 && slice->compute_slices != slice->gpu_slices)
-		snprintf(out, CT_NVML_TEXT, "%uc.%ug.%llugb", slice->compute_slices,
-			 slice->gpu_slices, gb);
-	else
-		snprintf(out, CT_NVML_TEXT, "%ug.%llugb", slice->gpu_slices, gb);
+	*level = 0;
+	return find(nvml, "nvmlDeviceGetTopologyCommonAncestor", &function) ? function(a, b, level)
+									    : CT_NVML_NO_FUNCTION;
 }

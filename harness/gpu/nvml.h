@@ -1,84 +1,98 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * NVIDIA's management library, found at run time: one program runs with and without it. Types and
- * numbers are those of the NVML API reference; only what is used is declared. Every function may be
- * missing (an older driver) and every call may fail (a GPU that fell off the bus): callers ask for
- * one value at a time and get the reason in NVML's own words.
+ * NVIDIA's management library, loaded when it is there. Nothing of it is needed to build: its few
+ * structures are declared here anew, as its API reference describes them (NVML API, "Structs",
+ * "Device Queries", "Multi Instance GPU Management"; the ABI behind a name with a version, such as
+ * nvmlInit_v2, does not change).
  *
- * Calls can take milliseconds: never on a victim's or an aggressor's CPU while it is measured.
+ * Calls that share a signature share a function here and are named by their symbol. Each may be
+ * missing in the driver's release: then its status is CT_NVML_NO_FUNCTION. Calls may take
+ * milliseconds, and on a GPU that has died much longer: never call from a timed loop.
  */
 #ifndef COTENANT_GPU_NVML_H
 #define COTENANT_GPU_NVML_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
-#define CT_NVML_LIBRARY "libnvidia-ml.so.1"
-
-enum { CT_NVML_TEXT = 96, CT_NVML_WHY = 160 };
-
-struct ct_nvml;
-typedef void *ct_nvml_device; /* a GPU or a MIG device; valid until close */
-
-/* Numbers of one device; which are asked for by name. All are of a GPU but where said. */
-enum ct_nvml_number {
-	CT_NVML_SM_CLOCK_MHZ,
-	CT_NVML_MEMORY_CLOCK_MHZ,
-	CT_NVML_MAX_SM_CLOCK_MHZ,
-	CT_NVML_MAX_MEMORY_CLOCK_MHZ,
-	CT_NVML_POWER_LIMIT_MW,
-	CT_NVML_POWER_MW,
-	CT_NVML_LINK_GENERATION,
-	CT_NVML_LINK_WIDTH,
-	CT_NVML_MAX_LINK_GENERATION,
-	CT_NVML_MAX_LINK_WIDTH,
-	CT_NVML_MAX_MIG_DEVICES,
-	CT_NVML_COMPUTE_MODE, /* 0 default, 1 exclusive thread, 2 prohibited, 3 exclusive process */
-	CT_NVML_PERSISTENCE,  /* 0 or 1 */
-	CT_NVML_VIRTUALIZATION, /* 0 none, 1 passthrough, 2 vGPU guest, 3 vGPU host, 4 vSGA host */
-	CT_NVML_GPU_INSTANCE,   /* of a MIG device */
-	CT_NVML_COMPUTE_INSTANCE,
-	CT_NVML_NUMBERS
+/* The statuses that somebody here asks for; all others have at least their word. */
+enum ct_nvml_status {
+	CT_NVML_OK = 0,
+	CT_NVML_NOT_SUPPORTED = 3,
+	CT_NVML_NOT_FOUND = 6,
+	CT_NVML_TOO_SMALL = 7,
+	CT_NVML_NO_DRIVER = 9,
+	CT_NVML_NO_FUNCTION = 13,
+	CT_NVML_LOST = 15,
 };
+/* "GPU is lost (15)", in a room of its own for unknown ones. */
+enum { CT_NVML_WORD = 64 };
+const char *ct_nvml_word(int status, char out[CT_NVML_WORD]);
 
-/* What a MIG device is a slice of. */
-struct ct_nvml_slice {
-	unsigned multiprocessors;
-	unsigned gpu_slices, compute_slices; /* of its GPU instance and of itself */
-	unsigned long long memory_mib;
-};
+struct ct_nvml;        /* the library, loaded and initialised */
+struct ct_nvml_device; /* a GPU or a MIG device: the library's own handle, good until close */
 
-/* `library`: a name for dlopen. NULL when it can't be loaded or says no; `why` tells. */
-struct ct_nvml *ct_nvml_open(const char *library, char why[CT_NVML_WHY]);
+/* NULL, and why: no such library, not an NVML, or its driver is not loaded. */
+struct ct_nvml *ct_nvml_open(const char *library, char *why, size_t size);
 void ct_nvml_close(struct ct_nvml *nvml); /* NULL is fine */
 
-/* False with the reason in `why` in all that follow; what they write is then undefined. */
-bool ct_nvml_driver(const struct ct_nvml *nvml, char out[CT_NVML_TEXT], char why[CT_NVML_WHY]);
-bool ct_nvml_cuda(const struct ct_nvml *nvml, int *version, char why[CT_NVML_WHY]);
-bool ct_nvml_count(const struct ct_nvml *nvml, unsigned *n, char why[CT_NVML_WHY]);
-bool ct_nvml_device_at(const struct ct_nvml *nvml, unsigned index, ct_nvml_device *device,
-		       char why[CT_NVML_WHY]);
-/* The i-th MIG device of a GPU; places between 0 and CT_NVML_MAX_MIG_DEVICES may be empty. */
-bool ct_nvml_mig_at(const struct ct_nvml *nvml, ct_nvml_device gpu, unsigned index,
-		    ct_nvml_device *device, char why[CT_NVML_WHY]);
+/* nvmlSystemGetDriverVersion, nvmlSystemGetNVMLVersion; nvmlSystemGetCudaDriverVersion_v2. */
+int ct_nvml_system_text(struct ct_nvml *nvml, const char *symbol, char *out, size_t size);
+int ct_nvml_system_number(struct ct_nvml *nvml, const char *symbol, int *value);
 
-bool ct_nvml_name(const struct ct_nvml *nvml, ct_nvml_device device, char out[CT_NVML_TEXT],
-		  char why[CT_NVML_WHY]);
-bool ct_nvml_uuid(const struct ct_nvml *nvml, ct_nvml_device device, char out[CT_NVML_TEXT],
-		  char why[CT_NVML_WHY]);
-/* "0000:41:00.0", as the kernel writes it. */
-bool ct_nvml_pci(const struct ct_nvml *nvml, ct_nvml_device device, char out[CT_NVML_TEXT],
-		 char why[CT_NVML_WHY]);
-bool ct_nvml_number(const struct ct_nvml *nvml, ct_nvml_device device, enum ct_nvml_number which,
-		    unsigned *value, char why[CT_NVML_WHY]);
-/* Now, and after the next reset. */
-bool ct_nvml_mig_mode(const struct ct_nvml *nvml, ct_nvml_device device, unsigned *current,
-		      unsigned *pending, char why[CT_NVML_WHY]);
-bool ct_nvml_ecc(const struct ct_nvml *nvml, ct_nvml_device device, unsigned *current,
-		 unsigned *pending, char why[CT_NVML_WHY]);
-bool ct_nvml_slice(const struct ct_nvml *nvml, ct_nvml_device device, struct ct_nvml_slice *slice,
-		   char why[CT_NVML_WHY]);
-/* "1g.10gb", "1c.3g.40gb": the profile's name, from what the device has. */
-void ct_nvml_profile(const struct ct_nvml_slice *slice, char out[CT_NVML_TEXT]);
+int ct_nvml_count(struct ct_nvml *nvml, unsigned *count);
+int ct_nvml_device(struct ct_nvml *nvml, unsigned index, struct ct_nvml_device **device);
+/* Indexes run to nvmlDeviceGetMaxMigDeviceCount and have holes: CT_NVML_NOT_FOUND. */
+int ct_nvml_mig_device(struct ct_nvml *nvml, struct ct_nvml_device *gpu, unsigned index,
+		       struct ct_nvml_device **mig);
+
+/* (device, char *, unsigned): nvmlDeviceGetName, nvmlDeviceGetUUID. */
+int ct_nvml_text(struct ct_nvml *nvml, struct ct_nvml_device *device, const char *symbol, char *out,
+		 size_t size);
+/* (device, unsigned *): nvmlDeviceGetComputeMode, nvmlDeviceGetPowerManagementLimit (mW), ... */
+int ct_nvml_number(struct ct_nvml *nvml, struct ct_nvml_device *device, const char *symbol,
+		   unsigned *value);
+/* (device, unsigned *, unsigned *): nvmlDeviceGetMigMode (current, pending), ... */
+int ct_nvml_pair(struct ct_nvml *nvml, struct ct_nvml_device *device, const char *symbol,
+		 unsigned values[2]);
+/* (device, clock, unsigned *) in MHz: nvmlDeviceGetClockInfo, nvmlDeviceGetMaxClockInfo. */
+enum ct_nvml_clock { CT_NVML_CLOCK_SM = 1, CT_NVML_CLOCK_MEMORY = 2 };
+int ct_nvml_clock(struct ct_nvml *nvml, struct ct_nvml_device *device, const char *symbol,
+		  enum ct_nvml_clock clock, unsigned *mhz);
+/* (device, unsigned *, list): how many processes, without the list. */
+int ct_nvml_list_length(struct ct_nvml *nvml, struct ct_nvml_device *device, const char *symbol,
+			unsigned *length);
+
+enum { CT_NVML_PCI = 32 };
+/* As sysfs names it: "0000:81:00.0". */
+int ct_nvml_pci(struct ct_nvml *nvml, struct ct_nvml_device *device, char address[CT_NVML_PCI]);
+
+/* nvmlMemory_t, in bytes. */
+struct ct_nvml_memory {
+	unsigned long long total, free, used;
+};
+int ct_nvml_memory(struct ct_nvml *nvml, struct ct_nvml_device *device,
+		   struct ct_nvml_memory *memory);
+
+/* nvmlDeviceAttributes_t: what a MIG device has of its GPU. */
+struct ct_nvml_attributes {
+	unsigned multiprocessors;
+	unsigned copy_engines, decoders, encoders, jpegs, ofas;
+	unsigned gpu_slices, compute_slices;
+	unsigned long long memory_mib;
+};
+int ct_nvml_attributes(struct ct_nvml *nvml, struct ct_nvml_device *mig,
+		       struct ct_nvml_attributes *attributes);
+
+/* nvmlGpuTopologyLevel_t: what the paths of two GPUs have in common. */
+enum ct_nvml_level {
+	CT_NVML_SAME_BOARD = 0,
+	CT_NVML_ONE_SWITCH = 10,
+	CT_NVML_SWITCHES = 20,
+	CT_NVML_HOST_BRIDGE = 30,
+	CT_NVML_NODE = 40,
+	CT_NVML_SYSTEM = 50,
+};
+int ct_nvml_distance(struct ct_nvml *nvml, struct ct_nvml_device *a, struct ct_nvml_device *b,
+		     int *level);
 
 #endif

@@ -107,25 +107,12 @@ static void on_kernel(const json_t *probe, json_t *list)
 		       "it off");
 }
 
-static bool has_capability(const json_t *probe, const char *name)
-{
-	const json_t *list = ct_said(probe, "process", "capabilities"), *one;
-	size_t i;
-
-	json_array_foreach(list, i, one)
-	{
-		if (strcmp(json_string_value(one), name) == 0)
-			return true;
-	}
-	return false;
-}
-
 static void on_limits(const json_t *probe, json_t *list)
 {
 	double value;
 
 	if (ct_said_number(probe, "process", "memlock_bytes", &value) && value >= 0 &&
-	    !has_capability(probe, "cap_ipc_lock"))
+	    !ct_said_has(probe, "process", "capabilities", "cap_ipc_lock"))
 		advise(list, ct_evidence(probe, "process", "memlock_bytes"),
 		       "only %.0f KiB of memory can be locked: larger working sets stay unlocked; "
 		       "raise it with ulimit -l or CAP_IPC_LOCK",
@@ -146,84 +133,6 @@ static void on_limits(const json_t *probe, json_t *list)
 		       "latencies");
 }
 
-static void on_interrupts(const json_t *probe, json_t *list)
-{
-	double strays;
-
-	if (ct_said_number(probe, "interrupts", "on_isolated_cpus", &strays) && strays > 0)
-		advise(list, ct_evidence(probe, "interrupts", "on_isolated_cpus"),
-		       "interrupts that land on isolated CPUs: %.0f; move them with "
-		       "/proc/irq/N/smp_affinity_list (root), or stop irqbalance",
-		       strays);
-}
-
-/* "16.0 GT/s PCIe" -> 16; 0 when it can't be told. */
-static double transfers(const json_t *device, const char *key)
-{
-	const char *text = json_string_value(json_object_get(device, key));
-	double value;
-
-	return text && sscanf(text, "%lf GT/s", &value) == 1 ? value : 0;
-}
-
-/* A GPU that has nothing to do lets its link run slower; only its width tells then. */
-static void on_link(const json_t *device, bool idles_slower, json_t *list)
-{
-	const char *name = json_string_value(json_object_get(device, "name"));
-	const char *evidence = json_string_value(json_object_get(device, "evidence"));
-	json_int_t width = json_integer_value(json_object_get(device, "link_width"));
-	json_int_t widest = json_integer_value(json_object_get(device, "max_link_width"));
-	double speed = transfers(device, "link_speed");
-	double fastest = transfers(device, "max_link_speed");
-
-	if (width < widest || (!idles_slower && speed < fastest))
-		advise(list, evidence ? evidence : "",
-		       "%s has a degraded PCIe link: %lld of %lld lanes at %.3g of %.3g GT/s: "
-		       "look at its slot, its riser and the firmware's settings",
-		       name ? name : "a device", (long long)width, (long long)widest, speed,
-		       fastest);
-}
-
-/* NICs with virtual functions are on the second list. */
-static void on_links(const json_t *probe, json_t *list)
-{
-	static const char *const sections[] = {"gpus", "sriov"};
-	const json_t *device;
-	size_t i;
-
-	for (size_t s = 0; s < sizeof sections / sizeof sections[0]; s++) {
-		json_array_foreach(json_object_get(probe, sections[s]), i, device)
-			on_link(device, s == 0, list);
-	}
-}
-
-/* "16 of 16": a link that is not what both ends can do, and a mode that waits for a reset. */
-static void on_gpus(const json_t *probe, json_t *list)
-{
-	const json_t *devices = ct_said(probe, "nvidia", "devices"), *device;
-	const char *evidence = ct_evidence(probe, "nvidia", "devices");
-	size_t i;
-
-	json_array_foreach(devices, i, device)
-	{
-		json_int_t width = json_integer_value(json_object_get(device, "link_width"));
-		json_int_t widest = json_integer_value(json_object_get(device, "max_link_width"));
-
-		if (width > 0 && width < widest)
-			advise(list, evidence,
-			       "GPU %zu has a PCIe link of %lld lanes and could have %lld: its "
-			       "slot, its riser or another card halves it",
-			       i, (long long)width, (long long)widest);
-		if (json_object_get(device, "mig_pending"))
-			advise(list, evidence,
-			       "MIG mode of GPU %zu changes at its next reset: it is %s now", i,
-			       json_is_true(json_object_get(device, "mig")) ? "on" : "off");
-		if (json_object_get(device, "error"))
-			advise(list, evidence, "GPU %zu does not answer: %s", i,
-			       json_string_value(json_object_get(device, "error")));
-	}
-}
-
 static void on_hypervisor(const json_t *probe, json_t *list)
 {
 	if (!json_is_true(ct_said(probe, "hypervisor", "present")))
@@ -235,11 +144,161 @@ static void on_hypervisor(const json_t *probe, json_t *list)
 	       "epochs");
 }
 
+/* "0000:41:00.1", or "0000:41:00.1 (ens1)" when a network device rides on it. */
+static void name_function(const json_t *device, char *out, size_t size)
+{
+	const json_t *netdev = json_array_get(json_object_get(device, "netdevs"), 0);
+
+	snprintf(out, size, "%s%s%s%s", json_string_value(json_object_get(device, "name")),
+		 netdev ? " (" : "", netdev ? json_string_value(netdev) : "", netdev ? ")" : "");
+}
+
+static void on_links(const json_t *probe, json_t *list)
+{
+	const json_t *device;
+	size_t i;
+
+	json_array_foreach(json_object_get(probe, "pci"), i, device)
+	{
+		const json_t *link = json_object_get(device, "link");
+		bool port = json_object_get(link, "limited_by") != NULL;
+		char name[128], evidence[256];
+
+		if (!json_is_true(json_object_get(link, "degraded")))
+			continue;
+		name_function(device, name, sizeof name);
+		snprintf(evidence, sizeof evidence, "%.200s/{current,max}_link_{speed,width}",
+			 json_string_value(json_object_get(device, "evidence")));
+		advise(list, evidence,
+		       "the PCIe link of %s runs at %g GT/s x%lld, the device can %g GT/s x%lld: "
+		       "%s",
+		       name, json_real_value(json_object_get(link, "gt_per_s")),
+		       (long long)json_integer_value(json_object_get(link, "width")),
+		       json_real_value(json_object_get(link, "max_gt_per_s")),
+		       (long long)json_integer_value(json_object_get(link, "max_width")),
+		       port ? "its slot can do no more"
+			    : "reseat the card, look at its slot, its riser and the firmware's "
+			      "settings");
+	}
+}
+
+/* The function that interrupts, as far as the list of devices knows it. */
+static const json_t *function_named(const json_t *probe, const char *name)
+{
+	const json_t *device;
+	size_t i;
+
+	json_array_foreach(json_object_get(probe, "pci"), i, device)
+	{
+		const char *have = json_string_value(json_object_get(device, "name"));
+
+		if (have && name && strcmp(have, name) == 0)
+			return device;
+	}
+	return NULL;
+}
+
+static void on_interrupts(const json_t *probe, json_t *list)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(ct_said(probe, "interrupts", "devices"), i, one)
+	{
+		const char *cpus = json_string_value(json_object_get(one, "isolated_cpus"));
+		const char *name = json_string_value(json_object_get(one, "name"));
+		const json_t *device = function_named(probe, name);
+		char text[128];
+
+		if (!cpus)
+			continue;
+		snprintf(text, sizeof text, "%.100s", name);
+		if (device)
+			name_function(device, text, sizeof text);
+		advise(list, json_string_value(json_object_get(one, "evidence")),
+		       "interrupts of %s land on isolated CPUs (%s): write other CPUs to "
+		       "/proc/irq/N/smp_affinity_list (root), or place no victim there",
+		       text, cpus);
+	}
+	if (json_is_true(ct_said(probe, "daemons", "irqbalance")))
+		advise(list, ct_evidence(probe, "daemons", "irqbalance"),
+		       "irqbalance moves interrupts while it is measured: stop it, or ban the "
+		       "victims' CPUs in its settings");
+}
+
+static void on_caches(const json_t *probe, json_t *list)
+{
+	if (json_is_true(ct_said(probe, "resctrl", "l3_allocation")) &&
+	    json_is_false(ct_said(probe, "resctrl", "mounted")))
+		advise(list, ct_evidence(probe, "resctrl", "l3_allocation"),
+		       "the L3 cache can be divided among tenants, but resctrl is not mounted: "
+		       "mount -t resctrl resctrl /sys/fs/resctrl (root)");
+}
+
+/* What the PCI list has not said already: a container may not see it. */
+static void on_gpu_link(const json_t *probe, const json_t *gpu, json_t *list)
+{
+	const char *pci = ct_said_text(gpu, NULL, "pci");
+	double width, widest;
+
+	if (json_object_get(function_named(probe, pci), "link") ||
+	    !ct_said_number(gpu, NULL, "link_width", &width) ||
+	    !ct_said_number(gpu, NULL, "link_max_width", &widest) || width <= 0 || width >= widest)
+		return;
+	advise(list, ct_evidence(gpu, NULL, "link_width"),
+	       "the PCIe link of %s has %.0f lanes and could have %.0f: look at its slot and its "
+	       "riser",
+	       json_string_value(json_object_get(gpu, "name")), width, widest);
+}
+
+static bool differ(const json_t *gpu, const char *now, const char *pending)
+{
+	const json_t *a = ct_said(gpu, NULL, now), *b = ct_said(gpu, NULL, pending);
+
+	return a && b && !json_equal(a, b);
+}
+
+static void on_gpus(const json_t *probe, json_t *list)
+{
+	const json_t *gpu;
+	size_t i;
+
+	json_array_foreach(json_object_get(probe, "nvidia_gpus"), i, gpu)
+	{
+		const char *name = json_string_value(json_object_get(gpu, "name"));
+		const char *persistence = ct_said_text(gpu, NULL, "persistence");
+
+		if (json_is_true(ct_said(gpu, NULL, "lost"))) {
+			advise(list, ct_evidence(gpu, NULL, "lost"),
+			       "%s has fallen off the bus: reboot, or power-cycle the machine; "
+			       "look for Xid in the kernel's log",
+			       name);
+			continue;
+		}
+		on_gpu_link(probe, gpu, list);
+		if (differ(gpu, "mig", "mig_pending"))
+			advise(list, ct_evidence(gpu, NULL, "mig_pending"),
+			       "%s changes its MIG mode at the next reset: what is measured now "
+			       "is not what will be then",
+			       name);
+		if (differ(gpu, "ecc", "ecc_pending"))
+			advise(list, ct_evidence(gpu, NULL, "ecc_pending"),
+			       "%s changes its ECC mode at the next reset, and with it its memory "
+			       "bandwidth",
+			       name);
+		if (persistence && strcmp(persistence, "off") == 0)
+			advise(list, ct_evidence(gpu, NULL, "persistence"),
+			       "%s is shut down when nobody uses it, and starting it takes "
+			       "seconds: nvidia-smi -pm 1 (root)",
+			       name);
+	}
+}
+
 void ct_probe_advice(json_t *probe)
 {
 	static void (*const rules[])(const json_t *, json_t *) = {
-		on_hypervisor, on_clock,      on_frequency, on_cpus, on_kernel,
-		on_limits,     on_interrupts, on_links,     on_gpus,
+		on_hypervisor, on_clock, on_frequency,  on_cpus,   on_kernel,
+		on_limits,     on_links, on_interrupts, on_caches, on_gpus,
 	};
 	json_t *list = json_array();
 

@@ -158,7 +158,7 @@ static void say_mitigations(const struct ct_probe_source *source, json_t *probe)
 	json_object_set_new(probe, "mitigations", mitigations);
 }
 
-/* ---- caches, as the first CPU sees them ---- */
+/* ---- caches, as the first CPU sees them, and how many of each there are ---- */
 
 /* "32K", "1024K", "32M" of sysfs. */
 static bool cache_bytes(const char *text, int64_t *bytes)
@@ -172,16 +172,39 @@ static bool cache_bytes(const char *text, int64_t *bytes)
 	return true;
 }
 
+/* Each cache has its own set of CPUs; the different ones are counted over all CPUs. */
+static int64_t count_instances(const struct ct_probe_source *source, const struct ct_names *cpus,
+			       const char *index)
+{
+	json_t *seen = json_object();
+	int64_t instances;
+
+	for (size_t i = 0; i < cpus->n; i++) {
+		char shared[512];
+		unsigned cpu;
+		int end = 0;
+
+		if (sscanf(cpus->names[i], "cpu%u%n", &cpu, &end) == 1 && !cpus->names[i][end] &&
+		    ct_source_text(source, shared, sizeof shared,
+				   CPUS "/cpu%u/cache/%s/shared_cpu_list", cpu, index))
+			json_object_set_new(seen, shared, json_null());
+	}
+	instances = (int64_t)json_object_size(seen);
+	json_decref(seen);
+	return instances;
+}
+
 static json_t *caches(const struct ct_probe_source *source)
 {
 	json_t *list = json_array();
 	struct ct_names names = ct_source_list(source, CPUS "/cpu0/cache");
+	struct ct_names cpus = ct_source_list(source, CPUS);
 
 	for (size_t i = 0; i < names.n; i++) {
 		char path[CT_SOURCE_PATH], size[32];
+		int64_t bytes, instances;
 		unsigned index;
 		json_t *cache;
-		int64_t bytes;
 
 		if (sscanf(names.names[i], "index%u", &index) != 1)
 			continue;
@@ -195,11 +218,15 @@ static json_t *caches(const struct ct_probe_source *source)
 		ct_entry_number(cache, "line_bytes", source, "%s/coherency_line_size", path);
 		ct_entry_number(cache, "ways", source, "%s/ways_of_associativity", path);
 		ct_entry_line(cache, "shared_by_cpus", source, "%s/shared_cpu_list", path);
+		instances = count_instances(source, &cpus, names.names[i]);
+		if (instances > 0)
+			json_object_set_new(cache, "instances", json_integer(instances));
 		/* Without a level it is no cache that anybody could use. */
 		if (json_object_get(cache, "level"))
 			json_array_append(list, cache);
 		json_decref(cache);
 	}
+	ct_names_free(&cpus);
 	ct_names_free(&names);
 	return list;
 }
@@ -321,6 +348,38 @@ static void say_list(json_t *section, const char *key, const struct ct_probe_sou
 		ct_say(section, key, NULL, "%s: missing", path);
 }
 
+/* What the boot loader asked for; "" when it asked for nothing. */
+static void say_boot(json_t *section, const char *key, const char *cmdline, const char *name)
+{
+	size_t length = strlen(name);
+	const char *at = cmdline;
+
+	if (!cmdline) {
+		ct_say(section, key, NULL, "/proc/cmdline: missing");
+		return;
+	}
+	while ((at = strstr(at, name)) != NULL) {
+		if ((at == cmdline || at[-1] == ' ') && at[length] == '=') {
+			at += length + 1;
+			ct_say(section, key, json_stringn(at, strcspn(at, " \n")),
+			       "/proc/cmdline %s=", name);
+			return;
+		}
+		at += length;
+	}
+	ct_say(section, key, json_string(""), "/proc/cmdline: no %s=", name);
+}
+
+static void say_boots(json_t *section, const struct ct_probe_source *source)
+{
+	char *cmdline = ct_source_file(source, "/proc/cmdline");
+
+	say_boot(section, "boot_isolcpus", cmdline, "isolcpus");
+	say_boot(section, "boot_rcu_nocbs", cmdline, "rcu_nocbs");
+	say_boot(section, "boot_irqaffinity", cmdline, "irqaffinity");
+	free(cmdline);
+}
+
 void ct_probe_topology(const struct ct_probe_source *source, const struct ct_topology *topology,
 		       json_t *probe)
 {
@@ -337,6 +396,7 @@ void ct_probe_topology(const struct ct_probe_source *source, const struct ct_top
 	say_list(section, "possible", source, CPUS "/possible");
 	say_list(section, "isolated", source, CPUS "/isolated");
 	say_list(section, "nohz_full", source, CPUS "/nohz_full");
+	say_boots(section, source);
 	if (topology)
 		say_locations(section, topology);
 	json_object_set_new(probe, "topology", section);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "harness/core/units.h"
+#include "harness/probe/expect_gpu.h"
 #include "harness/probe/statement.h"
 
 /* ---- one function a word ---- */
@@ -96,7 +97,8 @@ static bool has_vf(const json_t *list)
 	{
 		const char *driver = json_string_value(json_object_get(device, "driver"));
 
-		if (json_object_get(device, "vf_of") || is_vf_driver(driver))
+		if (json_object_get(device, "vf_of") || json_object_get(device, "vf_by_id") ||
+		    is_vf_driver(driver))
 			return true;
 	}
 	return false;
@@ -132,8 +134,8 @@ static bool expect_sriov(const json_t *probe, struct ct_error *err)
 {
 	char text[512];
 
-	if (has_vf(json_object_get(probe, "sriov")) || has_vf(json_object_get(probe, "network")) ||
-	    has_vf(json_object_get(probe, "rdma")))
+	if (has_vf(json_object_get(probe, "sriov")) || has_vf(json_object_get(probe, "pci")) ||
+	    has_vf(json_object_get(probe, "network")) || has_vf(json_object_get(probe, "rdma")))
 		return true;
 	describe_pf(probe, text, sizeof text);
 	return ct_usage(err, "expect = sriov: no virtual function found: %s", text);
@@ -143,9 +145,9 @@ static bool expect_sriov(const json_t *probe, struct ct_error *err)
 static bool is_hardware_driver(const char *driver)
 {
 	static const char *const made_up[] = {
-		"virtio_net",   "vmxnet3",    "hv_netvsc", "vif",     "e1000",
-		"e1000e",       "8139cp",     "8139too",   "pcnet32", "ne2k-pci",
-		"xen_netfront", "virtio-pci", "virtio_gpu"};
+		"virtio_net",   "vmxnet3",    "hv_netvsc",  "vif",     "e1000",
+		"e1000e",       "8139cp",     "8139too",    "pcnet32", "ne2k-pci",
+		"xen_netfront", "virtio-pci", "virtio_gpu", "gve"};
 
 	for (size_t i = 0; driver && i < sizeof made_up / sizeof made_up[0]; i++) {
 		if (strcmp(driver, made_up[i]) == 0)
@@ -154,178 +156,79 @@ static bool is_hardware_driver(const char *driver)
 	return driver != NULL;
 }
 
-static bool expect_passthrough(const json_t *probe, struct ct_error *err)
+/* Real hardware below a device: neither the driver nor the PCI ids are a hypervisor's. */
+static bool is_hardware(const json_t *device)
+{
+	return !json_object_get(device, "emulated_by") &&
+	       is_hardware_driver(json_string_value(json_object_get(device, "driver")));
+}
+
+/* Disks and controllers of other kinds are emulated too faithfully to be told. */
+static bool is_passed_kind(const char *kind)
+{
+	static const char *const kinds[] = {"network", "infiniband", "accelerator", "nvme"};
+
+	for (size_t i = 0; kind && i < sizeof kinds / sizeof kinds[0]; i++) {
+		if (strcmp(kind, kinds[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A vGPU is a slice that the host's driver makes, whatever its PCI function looks like. */
+static bool has_passed_gpu(const json_t *probe)
+{
+	const json_t *device;
+	size_t i;
+
+	json_array_foreach(json_object_get(probe, "gpus"), i, device)
+	{
+		const char *maker = json_string_value(json_object_get(device, "maker"));
+
+		if (maker && strcmp(maker, "other") != 0 &&
+		    !json_object_get(device, "emulated_by") &&
+		    !(strcmp(maker, "nvidia") == 0 && ct_is_vgpu_guest(probe)))
+			return true;
+	}
+	return false;
+}
+
+static bool has_passed_device(const json_t *probe)
 {
 	static const char *const sections[] = {"network", "rdma"};
 	const json_t *device;
 	size_t i;
 
+	for (size_t s = 0; s < 2; s++) {
+		json_array_foreach(json_object_get(probe, sections[s]), i, device)
+		{
+			if (is_hardware(device))
+				return true;
+		}
+	}
+	json_array_foreach(json_object_get(probe, "pci"), i, device)
+	{
+		if (is_passed_kind(json_string_value(json_object_get(device, "kind"))) &&
+		    is_hardware(device))
+			return true;
+	}
+	return false;
+}
+
+static bool expect_passthrough(const json_t *probe, struct ct_error *err)
+{
 	if (!json_is_true(ct_said(probe, "hypervisor", "present")))
 		return ct_usage(err,
 				"expect = passthrough: devices are passed into virtual "
 				"machines, and this is none: %s",
 				ct_evidence(probe, "hypervisor", "present"));
-	for (size_t s = 0; s < 2; s++) {
-		json_array_foreach(json_object_get(probe, sections[s]), i, device)
-		{
-			if (is_hardware_driver(
-				    json_string_value(json_object_get(device, "driver"))))
-				return true;
-		}
-	}
-	json_array_foreach(json_object_get(probe, "gpus"), i, device)
-	{
-		const char *maker = json_string_value(json_object_get(device, "maker"));
-
-		if (maker && strcmp(maker, "other") != 0)
-			return true;
-	}
+	if (has_passed_device(probe) || has_passed_gpu(probe))
+		return true;
 	return ct_usage(err,
 			"expect = passthrough: no hardware passed into this virtual machine: "
 			"every network device in /sys/class/net is emulated or paravirtual, and "
-			"there is no GPU in /sys/bus/pci/devices");
-}
-
-/* ---- GPUs ---- */
-
-static bool has_nvidia(const json_t *probe)
-{
-	const json_t *device;
-	size_t i;
-
-	json_array_foreach(json_object_get(probe, "gpus"), i, device)
-	{
-		const char *maker = json_string_value(json_object_get(device, "maker"));
-
-		if (maker && strcmp(maker, "nvidia") == 0)
-			return true;
-	}
-	return false;
-}
-
-/* The common ground of all GPU words: a device and its driver. */
-static bool needs_gpu(const json_t *probe, const char *word, const char *missing,
-		      struct ct_error *err)
-{
-	bool driver = ct_said(probe, "nvidia", "driver") != NULL ||
-		      ct_said(probe, "nvidia", "driver_version") != NULL;
-	bool device = has_nvidia(probe);
-
-	if (driver)
-		return true;
-	return ct_usage(err, "expect = %s: %s found (no /proc/driver/nvidia, %s)", word, missing,
-			device ? "though there is a PCI device of vendor 10de: load its driver"
-			       : "no PCI device of vendor 10de");
-}
-
-/* MIG devices that NVML lists, over all GPUs. */
-static size_t count_mig_devices(const json_t *probe)
-{
-	const json_t *device;
-	size_t i, n = 0;
-
-	json_array_foreach(ct_said(probe, "nvidia", "devices"), i, device) n +=
-		json_array_size(json_object_get(device, "mig_devices"));
-	return n;
-}
-
-/* A GPU that NVML says is a guest's share of one. */
-static bool has_vgpu(const json_t *probe)
-{
-	const json_t *device;
-	size_t i;
-
-	json_array_foreach(ct_said(probe, "nvidia", "devices"), i, device)
-	{
-		const char *kind = json_string_value(json_object_get(device, "virtualization"));
-
-		if (kind && strcmp(kind, "vgpu") == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool expect_mig(const json_t *probe, struct ct_error *err)
-{
-	double instances = 0;
-
-	if (!needs_gpu(probe, "mig", "no NVIDIA GPU with MIG mode", err))
-		return false;
-	if (count_mig_devices(probe) > 0 ||
-	    (ct_said_number(probe, "nvidia", "mig_instances", &instances) && instances > 0))
-		return true;
-	return ct_usage(err,
-			"expect = mig: no GPU instance exists: %s is empty; nvidia-smi mig -cgi "
-			"makes them (root)",
-			ct_evidence(probe, "nvidia", "mig_instances"));
-}
-
-static bool expect_vgpu(const json_t *probe, struct ct_error *err)
-{
-	if (json_is_true(ct_said(probe, "nvidia", "vgpu")) || has_vgpu(probe))
-		return true;
-	return needs_gpu(probe, "vgpu", "no NVIDIA GPU", err) &&
-	       ct_usage(err, "expect = vgpu: %s", ct_evidence(probe, "nvidia", "vgpu"));
-}
-
-static bool expect_mps(const json_t *probe, struct ct_error *err)
-{
-	if (!needs_gpu(probe, "mps", "no NVIDIA GPU", err))
-		return false;
-	if (json_is_true(ct_said(probe, "nvidia", "mps")))
-		return true;
-	return ct_usage(err,
-			"expect = mps: its control daemon does not run: no %s; start it with "
-			"nvidia-cuda-mps-control -d",
-			ct_evidence(probe, "nvidia", "mps"));
-}
-
-/* "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15 ..." -> 550. */
-static unsigned long driver_branch(const char *text)
-{
-	for (; *text; text++) {
-		char *end;
-		unsigned long branch = strtoul(text, &end, 10);
-
-		if (end >= text + 3 && *end == '.' && branch >= 100)
-			return branch;
-		if (end > text)
-			text = end - 1;
-	}
-	return 0;
-}
-
-static bool expect_green(const json_t *probe, struct ct_error *err)
-{
-	enum { FIRST_BRANCH = 550 }; /* CUDA 12.4 */
-	const char *driver;
-
-	if (!needs_gpu(probe, "green", "no NVIDIA GPU", err))
-		return false;
-	driver = ct_said_text(probe, "nvidia", "driver_version");
-	if (!driver)
-		driver = ct_said_text(probe, "nvidia", "driver");
-	return (driver && driver_branch(driver) >= FIRST_BRANCH) ||
-	       ct_usage(err, "expect = green: green contexts need driver %d or later: %s",
-			FIRST_BRANCH, driver ? driver : "its version is not known");
-}
-
-static bool expect_timeslice(const json_t *probe, struct ct_error *err)
-{
-	double instances = 0;
-
-	if (!needs_gpu(probe, "timeslice", "no NVIDIA GPU", err))
-		return false;
-	if (json_is_true(ct_said(probe, "nvidia", "mps")))
-		return ct_usage(err, "expect = timeslice: MPS runs instead: %s",
-				ct_evidence(probe, "nvidia", "mps"));
-	if (count_mig_devices(probe) > 0)
-		return ct_usage(err, "expect = timeslice: the GPU is cut into MIG instances: %s",
-				ct_evidence(probe, "nvidia", "devices"));
-	if (ct_said_number(probe, "nvidia", "mig_instances", &instances) && instances > 0)
-		return ct_usage(err, "expect = timeslice: the GPU is cut into MIG instances: %s",
-				ct_evidence(probe, "nvidia", "mig_instances"));
-	return true;
+			"there is no GPU in /sys/bus/pci/devices%s",
+			ct_is_vgpu_guest(probe) ? " but a vGPU" : "");
 }
 
 static const struct {
@@ -339,11 +242,11 @@ static const struct {
 	{"netns", expect_netns},
 	{"sriov", expect_sriov},
 	{"passthrough", expect_passthrough},
-	{"mig", expect_mig},
-	{"vgpu", expect_vgpu},
-	{"mps", expect_mps},
-	{"green", expect_green},
-	{"timeslice", expect_timeslice},
+	{"mig", ct_expect_mig},
+	{"vgpu", ct_expect_vgpu},
+	{"mps", ct_expect_mps},
+	{"green", ct_expect_green},
+	{"timeslice", ct_expect_timeslice},
 };
 enum { N_EXPECTATIONS = sizeof expectations / sizeof expectations[0] };
 

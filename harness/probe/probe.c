@@ -11,8 +11,9 @@ json_t *ct_probe(const struct ct_probe_source *source, const struct ct_topology 
 {
 	static void (*const sections[])(const struct ct_probe_source *, json_t *) = {
 		ct_probe_kernel,     ct_probe_cpu,        ct_probe_frequency, ct_probe_memory,
-		ct_probe_hypervisor, ct_probe_container,  ct_probe_process,   ct_probe_network,
-		ct_probe_block,      ct_probe_rdma,       ct_probe_pci,       ct_probe_nvml,
+		ct_probe_hypervisor, ct_probe_guest,      ct_probe_container, ct_probe_process,
+		ct_probe_daemons,    ct_probe_network,    ct_probe_block,     ct_probe_rdma,
+		ct_probe_pci,        ct_probe_nvidia,     ct_probe_nvml,      ct_probe_numa,
 		ct_probe_resctrl,    ct_probe_interrupts,
 	};
 	struct stat status;

@@ -9,10 +9,11 @@
  *    "advice": [{"text": "...", "evidence": "..."}]}
  *
  * Sections: kernel, distribution, cpu, frequency, topology, memory, clocksource, hypervisor,
- * container, cgroup, namespaces, resctrl, interrupts, process, perf (objects of statements, or one
- * statement); caches, huge_pages, network, block, rdma, gpus, sriov (lists, one evidence an entry);
- * mitigations; nvidia; advice. A value that could not be read is null, and its evidence says what
- * was looked for.
+ * container, cgroup, namespaces, process, daemons, perf, resctrl, interrupts, nvidia, nvml (objects
+ * of statements, or one statement); mitigations; caches, huge_pages, numa, network, block, rdma,
+ * pci, gpus, sriov (lists, one evidence an entry); nvidia_gpus (a list whose entries' members are
+ * statements); advice. A value that could not be read is null, and its evidence says what was
+ * looked for.
  */
 #ifndef COTENANT_PROBE_PROBE_H
 #define COTENANT_PROBE_PROBE_H

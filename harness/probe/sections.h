@@ -22,14 +22,20 @@ void ct_probe_topology(const struct ct_probe_source *source, const struct ct_top
 		       json_t *probe);
 void ct_probe_hypervisor(const struct ct_probe_source *source, json_t *probe);
 void ct_probe_container(const struct ct_probe_source *source, json_t *probe);
-void ct_probe_resctrl(const struct ct_probe_source *source, json_t *probe);
-void ct_probe_interrupts(const struct ct_probe_source *source, json_t *probe);
 void ct_probe_process(const struct ct_probe_source *source, json_t *probe);
 void ct_probe_network(const struct ct_probe_source *source, json_t *probe);
 void ct_probe_block(const struct ct_probe_source *source, json_t *probe);
 void ct_probe_rdma(const struct ct_probe_source *source, json_t *probe);
-void ct_probe_pci(const struct ct_probe_source *source, json_t *probe); /* gpus, sriov, nvidia */
-/* More of nvidia, after ct_probe_pci: what libnvidia-ml.so.1 says; COTENANT_NVML names another. */
+/* pci, gpus, sriov; network and rdma get what their functions know, so it comes after them. */
+void ct_probe_pci(const struct ct_probe_source *source, json_t *probe);
+void ct_probe_numa(const struct ct_probe_source *source, json_t *probe);
+void ct_probe_interrupts(const struct ct_probe_source *source, json_t *probe);
+void ct_probe_resctrl(const struct ct_probe_source *source, json_t *probe); /* after cpu */
+/* After hypervisor, cpu and the clock source. */
+void ct_probe_guest(const struct ct_probe_source *source, json_t *probe);
+void ct_probe_daemons(const struct ct_probe_source *source, json_t *probe); /* after container */
+void ct_probe_nvidia(const struct ct_probe_source *source, json_t *probe);  /* after daemons */
+/* nvml, nvidia_gpus; after pci, whose network devices it measures the way to. */
 void ct_probe_nvml(const struct ct_probe_source *source, json_t *probe);
 
 /* From what the others have said: what a user should know or change before measuring. */

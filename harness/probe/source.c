@@ -15,7 +15,25 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-const struct ct_probe_source ct_probe_live = {"/", true, false};
+const struct ct_probe_source ct_probe_live = {.root = "/", .live = true};
+
+static const char nvml_variable[] = "COTENANT_NVML";
+
+struct ct_probe_source ct_probe_this_machine(void)
+{
+	struct ct_probe_source source = ct_probe_live;
+	const char *named = getenv(nvml_variable);
+
+	source.nvml = !named ? "libnvidia-ml.so.1" : named[0] ? named : NULL;
+	return source;
+}
+
+struct ct_probe_source ct_probe_recorded(const char *root)
+{
+	const char *named = getenv(nvml_variable);
+
+	return (struct ct_probe_source){.root = root, .nvml = named && named[0] ? named : NULL};
+}
 
 static bool __attribute__((format(printf, 2, 0)))
 make_path(char path[CT_SOURCE_PATH], const char *format, va_list args)
@@ -220,6 +238,49 @@ bool ct_source_link(const struct ct_probe_source *source, char *out, size_t size
 	base = strrchr(target, '/');
 	snprintf(out, size, "%s", base ? base + 1 : target);
 	return out[0] != '\0';
+}
+
+/* The kernel knows where an open file lies; what it calls the root is taken off. */
+static bool real_path_of(int fd, char out[CT_SOURCE_PATH])
+{
+	char link[64];
+	ssize_t n;
+
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	n = readlink(link, out, CT_SOURCE_PATH - 1);
+	out[n > 0 ? n : 0] = '\0';
+	return n > 0 && n < CT_SOURCE_PATH - 1;
+}
+
+bool ct_source_real_path(const struct ct_probe_source *source, char *out, size_t size,
+			 const char *path, ...)
+{
+	char full[CT_SOURCE_PATH], real[CT_SOURCE_PATH], root[CT_SOURCE_PATH];
+	size_t skip = 0;
+	va_list args;
+	bool good;
+	int fd;
+
+	va_start(args, path);
+	good = make_path(full, path, args);
+	va_end(args);
+	out[0] = '\0';
+	fd = good ? open_in(source, full, O_PATH) : -1;
+	if (fd < 0)
+		return false;
+	good = real_path_of(fd, real);
+	close(fd);
+	if (strcmp(source->root, "/") != 0) {
+		fd = open(source->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		good = good && fd >= 0 && real_path_of(fd, root);
+		if (fd >= 0)
+			close(fd);
+		skip = good ? strlen(root) : 0;
+		good = good && strncmp(real, root, skip) == 0;
+	}
+	if (good)
+		snprintf(out, size, "%s", real + skip);
+	return good && out[0] == '/';
 }
 
 static int is_shown(const struct dirent *entry)

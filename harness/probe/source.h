@@ -16,15 +16,28 @@
 #include <stdint.h>
 
 struct ct_probe_source {
-	const char *root; /* "/" or a folder */
-	bool live;        /* root is this machine: processor instructions and system calls count */
-	bool identify;    /* names that identify the machine are wanted: host name, MAC addresses */
+	const char *root;  /* "/" or a folder */
+	bool live;         /* root is this machine: processor instructions and system calls count */
+	bool identify;     /* names that identify the machine are wanted: host name, MAC addresses,
+			    * GIDs, UUIDs of GPUs */
+	const char *nvml;  /* the NVML library as dlopen() takes it; NULL: GPUs are not asked */
+	int nvml_limit_ms; /* how long all its answers may take; 0: CT_SOURCE_NVML_MS */
 };
 
 enum { CT_SOURCE_PATH = 512, CT_SOURCE_NAMES = 4096, CT_SOURCE_FILE = 256 << 10 };
 
-/* This machine, anonymous. */
+/* Opening an idle GPU without persistence takes a second or two, and a node may have eight. */
+enum { CT_SOURCE_NVML_MS = 30000 };
+
+/* This machine's files, anonymous; GPUs are not asked. */
 extern const struct ct_probe_source ct_probe_live;
+/*
+ * The same with GPUs: by the library that the environment variable COTENANT_NVML names, else by
+ * libnvidia-ml.so.1. Set to nothing, GPUs are not asked.
+ */
+struct ct_probe_source ct_probe_this_machine(void);
+/* A recorded machine below `root`. GPUs are asked only when COTENANT_NVML names a library. */
+struct ct_probe_source ct_probe_recorded(const char *root);
 
 /* The file's text without leading and trailing blanks, cut at size - 1 bytes. */
 bool ct_source_text(const struct ct_probe_source *source, char *out, size_t size, const char *path,
@@ -44,6 +57,10 @@ bool ct_source_exists(const struct ct_probe_source *source, const char *path, ..
 /* The last component of a symbolic link's target: the driver, the device, the function. */
 bool ct_source_link(const struct ct_probe_source *source, char *out, size_t size, const char *path,
 		    ...) __attribute__((format(printf, 4, 5)));
+
+/* Where a path leads when all its links are followed, from the root of the machine on. */
+bool ct_source_real_path(const struct ct_probe_source *source, char *out, size_t size,
+			 const char *path, ...) __attribute__((format(printf, 4, 5)));
 
 /* Names in a folder, in natural order (cpu2 before cpu10), without dot files. */
 struct ct_names {

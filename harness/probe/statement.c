@@ -117,6 +117,21 @@ bool ct_said_number(const json_t *probe, const char *section, const char *key, d
 	return json_is_number(value);
 }
 
+bool ct_said_has(const json_t *probe, const char *section, const char *key, const char *text)
+{
+	const json_t *list = ct_said(probe, section, key), *one;
+	size_t i;
+
+	json_array_foreach(list, i, one)
+	{
+		const char *have = json_string_value(one);
+
+		if (have && strcmp(have, text) == 0)
+			return true;
+	}
+	return false;
+}
+
 const char *ct_evidence(const json_t *probe, const char *section, const char *key)
 {
 	const char *text =

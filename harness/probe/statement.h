@@ -31,6 +31,8 @@ void ct_choose_bracketed(char *text);
 const json_t *ct_said(const json_t *probe, const char *section, const char *key);
 const char *ct_said_text(const json_t *probe, const char *section, const char *key);
 bool ct_said_number(const json_t *probe, const char *section, const char *key, double *number);
+/* Whether a list of texts has this one. */
+bool ct_said_has(const json_t *probe, const char *section, const char *key, const char *text);
 /* "" when there is no such statement. */
 const char *ct_evidence(const json_t *probe, const char *section, const char *key);
 

@@ -13,9 +13,9 @@ enum { ITEM_TEXT = 200, DEEPEST = 6 };
 static const char *const naming[] = {"model_name", "vendor", "family",  "model",  "stepping",
 				     "microcode",  "dmi",    "product", "device", "firmware",
 				     "driver",     "name",   "release", "version"};
-static const char *const naming_sections[] = {"network", "block",  "rdma",  "gpus",
-					      "nvidia",  "sriov",  "pci",   "topology",
-					      "kernel",  "caches", "memory"};
+static const char *const naming_sections[] = {
+	"network",  "block",  "rdma",   "gpus",   "nvidia", "sriov",       "pci",
+	"topology", "kernel", "caches", "memory", "nvml",   "nvidia_gpus", "interrupts"};
 
 struct rows {
 	json_t *list;

@@ -14,7 +14,8 @@ static bool setup_role(struct ct_worker *worker, const json_t *setup, json_t *re
 {
 	char netns[64];
 	ssize_t length = readlink("/proc/self/ns/net", netns, sizeof netns - 1);
-	json_t *probe = ct_probe(&ct_probe_live, NULL, err);
+	const struct ct_probe_source live = ct_probe_this_machine();
+	json_t *probe = ct_probe(&live, NULL, err);
 
 	(void)worker;
 	(void)setup;

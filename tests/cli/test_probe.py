@@ -2,11 +2,24 @@
 """`cotenant probe`: this machine, and recorded ones (tests/fixtures/probe)."""
 import json
 import unittest
+from pathlib import Path
 
-from cotenant_test import ROOT, USAGE, CotenantTest
+import jsonschema
+
+from cotenant_test import COTENANT, ROOT, USAGE, CotenantTest
 
 FIXTURES = ROOT / "tests" / "fixtures" / "probe"
 MACHINES = ("bare-metal", "kvm", "firecracker", "broken")
+# What `make` builds for tests: machines (tests/fixtures/probe/make.py), a library in NVML's place.
+BUILT = Path(COTENANT).resolve().parent / "tests"
+MADE = BUILT / "fixtures" / "probe"
+STANDIN = BUILT / "standin" / "libnvidia-ml.so.1"
+
+
+def answers(name):
+    """The environment in which GPUs answer from tests/fixtures/nvml."""
+    return {"COTENANT_NVML": str(STANDIN),
+            "COTENANT_NVML_STANDIN": str(ROOT / "tests" / "fixtures" / "nvml" / f"{name}.txt")}
 
 
 class ThisMachine(CotenantTest):
@@ -19,7 +32,8 @@ class ThisMachine(CotenantTest):
                               "memory", "huge_pages", "clocksource", "hypervisor", "container",
                               "cgroup", "namespaces", "process", "perf", "mitigations", "network",
                               "block", "rdma", "gpus", "sriov", "nvidia", "advice", "clock",
-                              "victims", "aggressors"}, set(self.probe))
+                              "victims", "aggressors", "pci", "numa", "interrupts", "resctrl",
+                              "daemons", "nvml", "nvidia_gpus"}, set(self.probe))
 
     def test_every_statement_has_evidence(self):
         def walk(value, path):
@@ -34,7 +48,8 @@ class ThisMachine(CotenantTest):
                     walk(one, f"{path}.{key}")
 
         walk(self.probe, "")
-        for section in ("network", "block", "rdma", "gpus", "sriov", "advice"):
+        for section in ("network", "block", "rdma", "gpus", "sriov", "pci", "numa",
+                        "nvidia_gpus", "advice"):
             for entry in self.probe[section]:
                 self.assertTrue(entry["evidence"], section)
 
@@ -94,6 +109,131 @@ class RecordedMachines(CotenantTest):
         page = self.cotenant("probe", "--root", FIXTURES / "kvm").stdout
         self.assertIn("hypervisor     kvm, run by qemu\n", page)
         self.assertIn("container      docker\n", page)
+
+
+class MadeMachines(CotenantTest):
+    def probe(self, machine, gpus=None, arguments=()):
+        environment = answers(gpus) if gpus else {"COTENANT_NVML": ""}
+        return self.assert_json(self.cotenant("probe", "--json", "--root", MADE / machine,
+                                              *arguments, environment=environment),
+                                "cotenant.probe/1")
+
+    def page(self, machine, gpus=None):
+        environment = answers(gpus) if gpus else {"COTENANT_NVML": ""}
+        page = self.cotenant("probe", "--root", MADE / machine, environment=environment)
+        self.assert_good(page)
+        self.assertEqual(page.stderr, "")
+        return page.stdout
+
+    def test_a_mig_node(self):
+        page = self.page("mig-node", "mig-node")
+        for words in ("gpu0           GPU: NVIDIA H100 80GB HBM3, 0000:1b:00.0, 79.6 GiB, compute "
+                      "mode default", "MIG on: 7 x 1g.10gb\n",
+                      "MIG on: 1c.3g.40gb, 2c.3g.40gb, 4g.40gb\n", "nearest: pix nic0\n",
+                      "GPU driver     550.54.15, CUDA 12.4, MPS no\n"):
+            self.assertIn(words, page)
+        self.assertNotIn("GPU-0", page)
+        probe = self.probe("mig-node", "mig-node", ["--identify"])
+        self.assertEqual(probe["nvidia_gpus"][1]["uuid"]["value"],
+                         "GPU-00000001-1111-2222-3333-444444444444")
+
+    def test_a_lost_gpu_is_on_the_page_and_in_the_advice(self):
+        page = self.page("mps-left", "lost")
+        self.assertIn("gpu1           GPU: lost (nvmlDeviceGetHandleByIndex_v2: GPU is lost", page)
+        self.assertIn("gpu1 has fallen off the bus", page)
+
+    def test_sriov_cards(self):
+        page = self.page("sriov-nic")
+        for words in ("RDMA: mlx5_core, firmware 28.39.1002, on ens1f0v0, virtual function of "
+                      "0000:41:00.0, port 1 ACTIVE (400 Gb/sec (4X NDR), Ethernet, 2 GIDs)",
+                      "SR-IOV         virtual functions 16\n",
+                      "slow links     0000:a1:00.0 at 16 GT/s x8 of 32 GT/s x16",
+                      "and 5 more network devices: see --json",
+                      "on isolated CPUs 0000:41:00.0 on 9; irqbalance yes",
+                      "resctrl is mounted, L3 has 15 ways and 15 classes"):
+            self.assertIn(words, page)
+
+    def test_a_vgpu_guest(self):
+        page = self.page("vgpu-guest", "vgpu-guest")
+        self.assertIn("paravirtual clock kvm-clock, steal reported yes, may run guests yes", page)
+        self.assertIn("NVIDIA A40-8Q, 0000:06:00.0, 8 GiB", page)
+        self.assertIn("virtualization vgpu\n", page)
+
+    def test_gpus_of_a_recording_are_asked_only_by_name(self):
+        self.assertEqual(self.probe("mig-node")["nvidia_gpus"], [])
+        self.assertEqual(self.probe("mig-node")["nvml"]["loaded"]["evidence"],
+                         "not asked: a recording")
+
+    def test_a_library_that_is_not_there_is_no_failure(self):
+        result = self.cotenant("probe", "--json", environment={"COTENANT_NVML": "/no/libx.so"})
+        loaded = self.assert_json(result, "cotenant.probe/1")["nvml"]["loaded"]
+        self.assertIs(loaded["value"], False)
+        self.assertIn("/no/libx.so", loaded["evidence"])
+
+    def test_this_machine_answers_through_the_library_that_is_named(self):
+        result = self.cotenant("probe", "--json", environment=answers("mps-node"))
+        gpus = self.assert_json(result, "cotenant.probe/1")["nvidia_gpus"]
+        self.assertEqual([gpu["compute_mode"]["value"] for gpu in gpus], ["exclusive-process"])
+
+    def test_what_it_says_keeps_to_the_schema(self):
+        schema = json.loads((ROOT / "results-schema" / "probe.schema.json").read_text())
+        for gpus in ("mig-node", "vgpu-guest", "lost", "no-driver"):
+            with self.subTest(gpus=gpus):
+                result = self.cotenant("probe", "--json", environment=answers(gpus))
+                jsonschema.validate(self.assert_json(result, "cotenant.probe/1"), schema)
+        # What belongs to the running machine is not in a recording.
+        schema["required"] = [name for name in schema["required"]
+                              if name not in ("victims", "aggressors", "clock")]
+        for machine in ("sriov-nic", "mig-node", "vgpu-guest"):
+            with self.subTest(machine=machine):
+                jsonschema.validate(self.probe(machine, "mig-node"), schema)
+
+
+class Expectations(CotenantTest):
+    """`cotenant run` asks the same library before anything runs."""
+
+    SUITE = """
+[suite]
+name = gpu
+replicates = 2
+warmup = 10ms
+measure = 200ms
+recovery = 10ms
+[tenant victim]
+cpus = core:0
+[tenant neighbour]
+cpus = core:0
+shared = yes
+[victim null]
+[aggressor null]
+[config sliced]
+expect = {}
+"""
+
+    def run_suite(self, word, gpus):
+        suite = self.file(f"{word}.ini", self.SUITE.format(word))
+        return self.cotenant("run", suite, "-o", self.folder / f"{word}-{gpus}.h5", "-q",
+                             environment=answers(gpus) if gpus else {"COTENANT_NVML": ""})
+
+    def test_what_is_missing_is_said(self):
+        self.assert_refused(self.run_suite("mig", "no-driver"), USAGE, "expect = mig",
+                            "the driver is not loaded")
+        self.assert_refused(self.run_suite("mig", "mps-node"), USAGE,
+                            "MIG mode is off (nvmlDeviceGetMigMode of gpu0)")
+        self.assert_refused(self.run_suite("vgpu", "mps-node"), USAGE,
+                            "nvmlDeviceGetVirtualizationMode says none")
+        self.assert_refused(self.run_suite("timeslice", "mps-node"), USAGE,
+                            "compute mode exclusive-process")
+        self.assertEqual(list(self.folder.glob("*.h5")), [])
+
+    def test_what_is_in_force_is_let_through(self):
+        for word, gpus in (("mig", "mig-node"), ("vgpu", "vgpu-guest"), ("mps", "mps-node"),
+                           ("timeslice", "h200"), ("green", "mig-node")):
+            with self.subTest(word=word):
+                result = self.run_suite(word, gpus)
+                # `null` beside `null` may not load on a busy machine: that is not asked here.
+                self.assertNotIn("expect", result.stderr)
+                self.assertNotEqual(result.status, USAGE, str(result))
 
 
 class BadUse(CotenantTest):

@@ -18,6 +18,7 @@
 #include "harness/probe/cgroup.h"
 #include "harness/probe/probe.h"
 #include "harness/probe/statement.h"
+#include "tests/unit/probe_checks.h"
 
 #define ROOT(name) "tests/fixtures/probe/" name
 
@@ -25,87 +26,6 @@ static const struct ct_probe_source bare_metal = {.root = ROOT("bare-metal")};
 static const struct ct_probe_source kvm = {.root = ROOT("kvm")};
 static const struct ct_probe_source firecracker = {.root = ROOT("firecracker")};
 static const struct ct_probe_source broken = {.root = ROOT("broken")};
-
-static json_t *probe_of(const struct ct_probe_source *source)
-{
-	struct ct_error err = {0};
-	json_t *probe = ct_probe(source, NULL, &err);
-
-	if (!probe)
-		fail_msg("%s: %s", source->root, err.text);
-	assert_string_equal(json_string_value(json_object_get(probe, "schema")),
-			    "cotenant.probe/1");
-	return probe;
-}
-
-static void says(const json_t *probe, const char *section, const char *key, const char *text)
-{
-	const char *said = ct_said_text(probe, section, key);
-
-	if (!said)
-		fail_msg("%s.%s is not known (%s)", section ? section : "", key,
-			 ct_evidence(probe, section, key));
-	assert_string_equal(said, text);
-	assert_true(ct_evidence(probe, section, key)[0] != '\0');
-}
-
-static void says_number(const json_t *probe, const char *section, const char *key, double number)
-{
-	double said;
-
-	if (!ct_said_number(probe, section, key, &said))
-		fail_msg("%s.%s is not known (%s)", section, key, ct_evidence(probe, section, key));
-	assert_true(said == number);
-}
-
-static void does_not_say(const json_t *probe, const char *section, const char *key)
-{
-	assert_null(ct_said(probe, section, key));
-	assert_true(ct_evidence(probe, section, key)[0] != '\0'); /* but what was looked for */
-}
-
-/* The entry of a list that has this name. */
-static const json_t *entry(const json_t *probe, const char *list, const char *name)
-{
-	const json_t *one;
-	size_t i;
-
-	json_array_foreach(json_object_get(probe, list), i, one)
-	{
-		if (strcmp(json_string_value(json_object_get(one, "name")), name) == 0)
-			return one;
-	}
-	return NULL;
-}
-
-static const char *text_of(const json_t *device, const char *key)
-{
-	return json_string_value(json_object_get(device, key));
-}
-
-static long long number_of(const json_t *device, const char *key)
-{
-	return json_integer_value(json_object_get(device, key));
-}
-
-static void expects(const json_t *probe, const char *word)
-{
-	struct ct_error err = {0};
-
-	if (!ct_probe_expect(probe, word, &err))
-		fail_msg("%s", err.text);
-}
-
-static void refuses(const json_t *probe, const char *word, const char *message)
-{
-	struct ct_error err = {0};
-
-	if (ct_probe_expect(probe, word, &err))
-		fail_msg("expect = %s was accepted", word);
-	assert_int_equal(err.kind, CT_ERR_USAGE);
-	if (!strstr(err.text, message))
-		fail_msg("got \"%s\", want \"%s\"", err.text, message);
-}
 
 /* ---- the reader ---- */
 
@@ -302,18 +222,21 @@ static void its_devices_and_their_functions_are_listed(void **state)
 	const json_t *vf = entry(probe, "network", "ens1v0");
 	const json_t *rdma = entry(probe, "rdma", "mlx5_0");
 	const json_t *gpu = entry(probe, "gpus", "0000:81:00.0");
-	const json_t *disk = entry(probe, "block", "nvme0n1"), *port;
+	const json_t *disk = entry(probe, "block", "nvme0n1"), *port, *link;
 
 	assert_non_null(pf);
 	assert_string_equal(text_of(pf, "driver"), "mlx5_core");
 	assert_string_equal(text_of(pf, "pci"), "0000:41:00.0");
 	/* Half of its lanes at half of their speed; the port rides on the function's netdev. */
-	assert_int_equal(number_of(pf, "link_width"), 8);
-	assert_int_equal(number_of(pf, "max_link_width"), 16);
+	link = json_object_get(pf, "link");
+	assert_int_equal(number_of(link, "width"), 8);
+	assert_int_equal(number_of(link, "max_width"), 16);
+	assert_true(json_is_true(json_object_get(link, "degraded")));
 	port = json_array_get(json_object_get(rdma, "ports"), 0);
 	assert_string_equal(json_string_value(json_array_get(json_object_get(port, "netdevs"), 0)),
 			    "ens1np0");
-	assert_null(json_object_get(port, "gids")); /* made of an address: only with --identify */
+	port = json_array_get(json_object_get(port, "gids"), 0);
+	assert_null(json_object_get(port, "gid")); /* made of an address: only with --identify */
 	assert_int_equal(number_of(pf, "speed_bits_per_s"), 400000000000);
 	assert_int_equal(number_of(pf, "vfs_possible"), 8);
 	assert_int_equal(number_of(pf, "vfs_enabled"), 2);
@@ -451,20 +374,6 @@ static void a_root_that_is_no_folder_is_refused(void **state)
 
 /* ---- advice ---- */
 
-static bool advises(const json_t *probe, const char *words)
-{
-	const json_t *one;
-	size_t i;
-
-	json_array_foreach(json_object_get(probe, "advice"), i, one)
-	{
-		assert_true(text_of(one, "evidence")[0] != '\0');
-		if (strstr(text_of(one, "text"), words))
-			return true;
-	}
-	return false;
-}
-
 static void advice_follows_from_what_is_seen(void **state)
 {
 	(void)state;
@@ -475,9 +384,9 @@ static void advice_follows_from_what_is_seen(void **state)
 	assert_true(advises(server, "waking takes 170 us"));
 	assert_true(advises(server, "two hardware threads"));
 	assert_true(advises(server, "real-time throttling"));
-	assert_true(advises(server, "8 of 16 lanes at 8 of 16 GT/s"));
-	assert_true(advises(server, "interrupts that land on isolated CPUs: 1"));
-	assert_false(advises(guest, "lanes")); /* "Unknown" and 255 are no link */
+	assert_true(advises(server, "0000:41:00.0 runs at 8 GT/s x8, the device can 16 GT/s x16"));
+	assert_true(advises(server, "interrupts of irq 120 land on isolated CPUs (3)"));
+	assert_false(advises(guest, "PCIe link")); /* "Unknown" and 255 are no link */
 	assert_true(advises(server, "limits this process to 4.00 CPUs"));
 	assert_false(advises(server, "no CPU is isolated"));
 	assert_false(advises(server, "virtual machine"));
