@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "harness/core/clock.h"
+#include "harness/core/counter.h"
 #include "harness/core/error.h"
 #include "harness/core/param.h"
 #include "harness/core/resource.h"
@@ -25,6 +26,8 @@ struct ct_victim_env {
 	const struct ct_place *place; /* the measuring thread is bound to its CPU 0 before setup */
 	const char *endpoint;         /* of the peer, for victims that have one; else NULL */
 	const char *token;
+	const char *gpu; /* the tenant's `gpu` and `nic`, as the job file names them; NULL: none */
+	const char *nic;
 	uint64_t seed;
 	const atomic_bool *stop; /* helper threads of a victim end when this is set */
 
@@ -64,6 +67,15 @@ struct ct_victim_ops {
 	/* Called on the measuring thread before the first sample of every phase, untimed; for a
 	 * victim whose samples begin where the previous one ended. NULL where none is needed. */
 	void (*phase_begin)(void *state);
+
+	/*
+	 * What the victim itself knows about every epoch beside its latencies, for example what the
+	 * device saw; ends with {0}, at most CT_COUNTERS_MAX. NULL: nothing. `read_counters` fills
+	 * one value each and is called on the measuring thread whenever an epoch closes, between
+	 * two samples: no system call, no wait; NaN for a value it does not have.
+	 */
+	const struct ct_counter *counters;
+	void (*read_counters)(void *state, double *values);
 
 	/* CPUs that `cotenant bench` gives it when none are named; 0 means 1. */
 	unsigned wanted_cpus;

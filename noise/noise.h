@@ -27,6 +27,8 @@ struct ct_aggressor_env {
 	unsigned threads;
 	const char *endpoint; /* of the consenting sink, for network floods; else NULL */
 	const char *token;
+	const char *gpu; /* the tenant's `gpu` and `nic`, as the job file names them; NULL: none */
+	const char *nic;
 	uint64_t seed;
 	const atomic_bool *stop; /* blocking work must notice this within 100 ms */
 };

@@ -20,8 +20,14 @@ enum ct_resource {
 	CT_RES_NETWORK = 1u << 11,
 	CT_RES_STORAGE = 1u << 12,
 	CT_RES_PCIE = 1u << 13,
-	CT_RES_POWER = 1u << 14, /* clocks, power and thermal budget */
-	CT_RES_END = 1u << 15
+	CT_RES_POWER = 1u << 14,  /* clocks, power and thermal budget */
+	CT_RES_RDMA = 1u << 15,   /* an RDMA NIC's processing units, caches and queues */
+	CT_RES_GPU_SM = 1u << 16, /* issue slots and units of streaming multiprocessors */
+	CT_RES_GPU_L2 = 1u << 17,
+	CT_RES_GPU_MEMORY = 1u << 18, /* device memory and its controllers */
+	CT_RES_GPU_FRONT = 1u << 19,  /* front end: launches, barriers, context switches */
+	CT_RES_GPU_DRIVER = 1u << 20, /* the driver's locks and its firmware's queues */
+	CT_RES_END = 1u << 21
 };
 
 /* "core", "l1", ... of one bit; NULL for a bit that is not a resource. */

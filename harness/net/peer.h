@@ -24,6 +24,8 @@ struct ct_peer_env {
 	const char
 		*address;  /* numeric address to listen on: the tenant's `address`, or 127.0.0.1 */
 	const char *token; /* CT_TOKEN_LENGTH hex digits, the campaign's */
+	const char *gpu; /* the tenant's `gpu` and `nic`, as the job file names them; NULL: none */
+	const char *nic;
 	const atomic_bool *stop;
 };
 

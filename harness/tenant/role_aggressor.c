@@ -82,6 +82,8 @@ static bool start(struct ct_worker *worker, struct aggressor_role *role, const j
 					.place = &worker->place,
 					.endpoint = role->endpoint,
 					.token = worker->token,
+					.gpu = worker->gpu,
+					.nic = worker->nic,
 					.seed = role->seed};
 	role->started = ct_noise_runner_start(&role->runner, role->ops, role->options,
 					      &role->common, &env, err);

@@ -138,6 +138,8 @@ static bool start(struct ct_worker *worker, struct peer_role *role, const json_t
 	role->env = (struct ct_peer_env){.place = &worker->place,
 					 .address = role->address,
 					 .token = worker->token,
+					 .gpu = worker->gpu,
+					 .nic = worker->nic,
 					 .stop = &role->stop};
 	if (!find_workload(role, setup, err) || !choose_address(role, setup, err) ||
 	    !role->ops->setup(&role->env, role->options, &role->state, endpoint, err))

@@ -80,6 +80,8 @@ static bool start(struct ct_worker *worker, struct victim_role *role, const json
 		.place = &worker->place,
 		.endpoint = role->endpoint,
 		.token = worker->token,
+		.gpu = worker->gpu,
+		.nic = worker->nic,
 		.seed = (uint64_t)json_integer_value(json_object_get(setup, "seed")),
 		.operations_per_sample = 1,
 	};

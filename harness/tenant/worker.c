@@ -217,6 +217,15 @@ static bool take_role(struct ct_worker *worker, const json_t *setup, const struc
 	return ct_worker_send(worker, CT_MSG_READY, reply, err);
 }
 
+/* `value` as a string of ours; NULL where SETUP names nothing. */
+static bool keep_name(const json_t *setup, const char *key, char **name, struct ct_error *err)
+{
+	const char *value = json_string_value(json_object_get(setup, key));
+
+	*name = value && value[0] ? strdup(value) : NULL;
+	return !value || !value[0] || *name || ct_broken_errno(err, "memory for a device's name");
+}
+
 static bool handle_setup(struct ct_worker *worker, const json_t *setup, struct ct_error *err)
 {
 	const char *token = json_string_value(json_object_get(setup, "token"));
@@ -230,7 +239,9 @@ static bool handle_setup(struct ct_worker *worker, const json_t *setup, struct c
 		return ct_usage(err, "SETUP without a role that is known");
 	if (token)
 		snprintf(worker->token, sizeof worker->token, "%s", token);
-	good = read_limits(setup, &limits, err) && take_role(worker, setup, &limits, err);
+	good = keep_name(setup, "gpu", &worker->gpu, err) &&
+	       keep_name(setup, "nic", &worker->nic, err) && read_limits(setup, &limits, err) &&
+	       take_role(worker, setup, &limits, err);
 	ct_params_free(ct_limit_params, &limits);
 	return good;
 }
@@ -337,5 +348,7 @@ bool ct_worker_serve(int in, int out, struct ct_error *err)
 	ct_frame_reader_free(&worker.reader);
 	ct_place_free(&worker.place);
 	hwloc_bitmap_free(worker.home);
+	free(worker.gpu);
+	free(worker.nic);
 	return good;
 }

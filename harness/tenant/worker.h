@@ -44,6 +44,7 @@ struct ct_worker {
 	struct ct_place place;
 	hwloc_bitmap_t home; /* CPUs this process may use, before it bound itself anywhere */
 	char token[CT_TOKEN_LENGTH + 1];
+	char *gpu, *nic; /* the tenant's, as the job file names them; NULL: none */
 	const struct ct_worker_role *role;
 	void *role_state;
 	uint64_t wake_ns; /* CLOCK_MONOTONIC of the next tick; UINT64_MAX: none */
