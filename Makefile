@@ -152,6 +152,12 @@ $(BUILD)/tests/standin/old/libnvidia-ml.so.1: private WARNINGS += -DSTANDIN_OLD
 $(STANDINS): tests/standin/nvml/nvml.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -fPIC -shared $(WARNINGS) -o $@ $<
+# Faults on request, preloaded: tests/standin/fault/fault.c says which.
+FAULTS := $(BUILD)/tests/standin/libfault.so
+$(FAULTS): $(wildcard tests/standin/fault/*.c tests/standin/fault/*.h) harness/core/frame.h harness/tenant/protocol.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -I. -D_GNU_SOURCE -O1 -g -fPIC -shared $(WARNINGS) -o $@ $(filter %.c,$^) -ldl
+STANDINS += $(FAULTS)
 RECORDED := $(BUILD)/tests/fixtures/probe/made
 $(RECORDED): tests/fixtures/probe/make.py
 	$(Q)$(PYTHON) $< $(@D) && touch $@

@@ -322,12 +322,17 @@ static bool load(struct ct_crew *crew, const struct ct_phase_plan *plan, struct 
 
 static bool run(struct ct_crew *crew, const struct ct_phase_plan *plan, struct ct_error *err)
 {
-	return ct_link_ask(crew->links, &crew->victim, CT_MSG_RUN,
+	bool good;
+
+	crew->victim.must_speak = true;
+	good = ct_link_ask(crew->links, &crew->victim, CT_MSG_RUN,
 			   json_pack("{s:I, s:I, s:I}", "warmup_ns", (json_int_t)plan->warmup_ns,
 				     "measure_ns", (json_int_t)plan->measure_ns, "epoch_ns",
 				     (json_int_t)plan->epoch_ns),
 			   CT_MSG_DONE,
 			   plan->warmup_ns + plan->measure_ns + RUN_SLACK_S * second_ns, NULL, err);
+	crew->victim.must_speak = false;
+	return good;
 }
 
 static bool unload(struct ct_crew *crew, struct ct_error *err)

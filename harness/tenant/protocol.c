@@ -38,6 +38,8 @@ const char *ct_message_name(unsigned type)
 		return "CLOCK_IS";
 	case CT_MSG_FAILED:
 		return "FAILED";
+	case CT_MSG_ALIVE:
+		return "ALIVE";
 	}
 	return "?";
 }

@@ -112,7 +112,7 @@ static bool run_phase(struct ct_victim_runner *runner, struct ct_error *err)
 	good = run_loop(runner, end);
 	ct_recorder_end(&runner->recorder, ct_ticks(clock));
 	if (good)
-		return true;
+		return ct_clock_agrees(clock, &runner->anchor, err);
 	if (runner->ops->failure)
 		runner->ops->failure(runner->victim_state, err);
 	else
