@@ -425,7 +425,8 @@ bool ct_phase_run(struct ct_crew *crew, const struct ct_phase_plan *plan,
 	good = (!treatment || load(crew, plan, err)) && run(crew, plan, err) &&
 	       (!treatment || unload(crew, err));
 	crew->victim.handler = crew->aggressor.handler = NULL;
-	good = good && conclude(&collector, err);
+	/* What a phase that failed has is kept too, and must be as consistent as a whole one. */
+	good = conclude(&collector, good ? err : NULL) && good;
 	free_collector(&collector);
 	return good;
 }

@@ -158,9 +158,9 @@ static bool check_number(struct ct_frame_reader *reader, const struct ct_frame_h
 	const uint16_t expected = reader->numbered ? number_after(reader->last) : 0;
 
 	if (header->number != expected)
-		return ct_broken(err,
-				 "%s: frame number %u where %u was due: one came twice or is missing",
-				 what, header->number, expected);
+		return ct_broken(
+			err, "%s: frame number %u where %u was due: one came twice or is missing",
+			what, header->number, expected);
 	reader->last = header->number;
 	return true;
 }

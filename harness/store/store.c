@@ -160,8 +160,7 @@ static bool append_failed(struct ct_store *store, int cause, struct ct_error *er
 	return ct_broken(
 		err, "%s: %s: %zu finished block%s safe in it; %s, then go on with --resume",
 		store->journal_path, strerror(cause), store->n_committed,
-		store->n_committed == 1 ? " is" : "s are",
-		store->full ? "make room" : "mend that");
+		store->n_committed == 1 ? " is" : "s are", store->full ? "make room" : "mend that");
 }
 
 static bool append(struct ct_store *store, enum ct_journal_type type, const void *payload,

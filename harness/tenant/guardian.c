@@ -53,8 +53,8 @@ static void close_above(int fd)
 {
 	struct rlimit limit;
 
-#ifdef SYS_close_range
-	if (syscall(SYS_close_range, (unsigned)fd + 1, ~0u, 0) == 0)
+#ifdef __NR_close_range
+	if (syscall(__NR_close_range, (unsigned)fd + 1, ~0u, 0) == 0)
 		return;
 #endif
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)

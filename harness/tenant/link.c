@@ -290,8 +290,8 @@ bool ct_link_send(struct ct_link *link, unsigned type, json_t *body, struct ct_e
 	json_decref(body);
 	if (!text)
 		return ct_broken(err, "memory for a message");
-	good = ct_frame_send(link->to, &link->sent, (uint16_t)type, text, strlen(text),
-			     link->name, err);
+	good = ct_frame_send(link->to, &link->sent, (uint16_t)type, text, strlen(text), link->name,
+			     err);
 	free(text);
 	return good;
 }

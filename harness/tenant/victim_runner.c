@@ -91,6 +91,15 @@ static bool run_loop(struct ct_victim_runner *runner, uint64_t end_tick)
 	return closed_loop(runner, end_tick);
 }
 
+/* From the last check on, so that no jump falls between two phases. */
+static bool check_clock(struct ct_victim_runner *runner, struct ct_error *err)
+{
+	if (!ct_clock_agrees(runner->env.clock, &runner->agreed, err))
+		return false;
+	runner->agreed = ct_clock_anchor(runner->env.clock);
+	return true;
+}
+
 static bool run_phase(struct ct_victim_runner *runner, struct ct_error *err)
 {
 	const struct ct_clock *clock = runner->env.clock;
@@ -112,7 +121,7 @@ static bool run_phase(struct ct_victim_runner *runner, struct ct_error *err)
 	good = run_loop(runner, end);
 	ct_recorder_end(&runner->recorder, ct_ticks(clock));
 	if (good)
-		return ct_clock_agrees(clock, &runner->anchor, err);
+		return check_clock(runner, err);
 	if (runner->ops->failure)
 		runner->ops->failure(runner->victim_state, err);
 	else
@@ -159,6 +168,7 @@ static void *measuring_thread(void *argument)
 	}
 	if (runner->env.operations_per_sample == 0)
 		runner->env.operations_per_sample = 1;
+	runner->agreed = ct_clock_anchor(runner->env.clock);
 	set_state(runner, CT_RUNNER_IDLE);
 	while (wait_for_request(runner)) {
 		struct ct_error err = {0};

@@ -8,18 +8,22 @@
  * KIND   malloc     an allocation fails
  *        fork       fork() fails
  *        thread     pthread_create() fails
- *        write      write() and pwrite() fail, or write half (error=short), of files named by file=
+ *        write      write() and pwrite() fail, or write half (error=short); file= says of which
  *        fsync      fsync() and fdatasync() fail
- *        clock      CLOCK_MONOTONIC and _RAW (clock=monotonic) or CLOCK_REALTIME jump by by=
- * seconds garbage    a frame is replaced by noise            short      half of it is sent
- *        duplicate  it is sent twice                        silence    the worker says no more
- *        kill       the worker dies with it
+ *        clock      CLOCK_MONOTONIC jumps by by= seconds (CLOCK_REALTIME with clock=real)
+ *        garbage    a frame is replaced by noise
+ *        short      half of a frame is sent
+ *        duplicate  a frame is sent twice
+ *        silence    instead of a frame the worker says no more
+ *        kill       the worker dies with the frame
+ *
  * who=   controller, victim, aggressor, peer: whose process (a worker is one once SETUP said so)
  * when=  armed only once this file is there (the journal: blocks are being measured)
  * skip=  this many processes are spared first
  * at=    the first call that is hit in a process, 1 by default
  * times= faults in all, over all processes; 0: no limit
- * file=  the end of a file's name;  error= the errno by name;  frame= the type of a frame
+ * file=  the end of a file's name;  error= the errno by name
+ * frame= the type of a frame; a clock jumps as the worker sends that frame
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -48,6 +52,7 @@ static struct fault_plan plan;
 static atomic_bool armed;        /* this process is one of those that are hit */
 static atomic_bool is_candidate; /* it has the role, and waits for `when` and its turn */
 static atomic_int calls;
+static atomic_bool jumped;   /* the clock has */
 static __thread bool inside; /* our own calls are not hit */
 
 static void *real(const char *name)
@@ -207,12 +212,11 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(v
 int clock_gettime(clockid_t id, struct timespec *now)
 {
 	int (*const get)(clockid_t, struct timespec *) = real("clock_gettime");
-	static atomic_bool jumped;
-	bool real_time = id == CLOCK_REALTIME;
+	const clockid_t hit = plan.real_time ? CLOCK_REALTIME : CLOCK_MONOTONIC;
 	int rc = get(id, now);
 
-	if (rc == 0 && plan.kind == FAULT_CLOCK && real_time == plan.real_time) {
-		if (!atomic_load(&jumped) && strike(FAULT_CLOCK))
+	if (rc == 0 && plan.kind == FAULT_CLOCK && id == hit) {
+		if (plan.frame == 0 && !atomic_load(&jumped) && strike(FAULT_CLOCK))
 			atomic_store(&jumped, true);
 		if (atomic_load(&jumped))
 			now->tv_sec += plan.by;
@@ -307,6 +311,11 @@ ssize_t write(int fd, const void *data, size_t n)
 	ssize_t (*const put)(int, const void *, size_t) = real("write");
 	ssize_t now;
 
+	/* A jump in the middle of a phase: with a frame that only then is sent. */
+	if (plan.kind == FAULT_CLOCK && plan.frame != 0 && n == sizeof(struct ct_frame_header) &&
+	    memcmp(data, "CTF1", 4) == 0 &&
+	    ((const struct ct_frame_header *)data)->type == plan.frame && strike(FAULT_CLOCK))
+		atomic_store(&jumped, true);
 	if (fd == STDOUT_FILENO && !inside && is_frame_fault())
 		return spoil_frame(fd, data, n);
 	now = allowed(fd, n);
