@@ -39,7 +39,7 @@ welcome=$optional
 dry_run=
 for argument; do
 	case $argument in
-	--build) wanted=$build ;;
+	--build) wanted=$build welcome=libopenblas-dev ;;
 	--lint)
 		wanted="$wanted $lint"
 		welcome="$welcome $lint_optional"
