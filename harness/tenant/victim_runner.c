@@ -70,8 +70,9 @@ static bool open_loop(struct ct_victim_runner *runner, uint64_t end_tick)
 		begin = (uint64_t)due;
 		do
 			now = ct_ticks(clock);
-		while (now < begin && now < end_tick);
-		if (now >= end_tick && now < begin)
+		while (now < begin && now < end_tick &&
+		       !atomic_load_explicit(&runner->stop, memory_order_relaxed));
+		if (now < begin)
 			break;
 		good = runner->ops->operate(runner->victim_state);
 		now = ct_ticks_end(clock);
