@@ -225,6 +225,9 @@ static void check_roles(const struct ct_results_tables *tables, size_t i,
 		else
 			seen |= 1u << phase->order;
 	}
+	/* Where nobody disturbs, as in listening, there is nothing to treat with. */
+	if (block->cell < tables->n_cells && tables->cells[block->cell].intensity == 0)
+		treatment = true;
 	if (block->status == CT_BLOCK_OK && !(baseline && treatment))
 		ct_violation(violations, "/blocks[%zu] is ok, but has no %s", i,
 			     baseline ? "treatment" : "baseline");
