@@ -156,7 +156,7 @@ static bool setup(struct ct_victim_env *env, const void *options, void **state,
 		ct_broken_errno(err, "no memory for a message");
 		goto fail;
 	}
-	if (!ct_tcp_connect(env->endpoint, &rr->end.fd, err) ||
+	if (!ct_tcp_connect_via(env->endpoint, env->nic, &rr->end.fd, err) ||
 	    !ct_consent_ask(rr->end.fd, env->token, err) || !configure(rr->end.fd, asked, err))
 		goto fail;
 	*state = rr;
