@@ -17,5 +17,7 @@ extern const struct ct_victim_ops ct_bench_syscall;
 extern const struct ct_victim_ops ct_bench_pagefault;
 extern const struct ct_victim_ops ct_bench_ipc;
 extern const struct ct_victim_ops ct_bench_tcp_rr;
+extern const struct ct_victim_ops ct_bench_ring_allreduce;
+extern const struct ct_victim_ops ct_bench_alltoall;
 
 #endif
