@@ -142,35 +142,45 @@ static bool set_up_peer(struct ct_crew *crew, const struct ct_crew_setup *setup,
 	return true;
 }
 
+/* Sets a worker up; its READY message goes to *ready (may be NULL). */
+static bool set_up_one(struct ct_crew *crew, const struct ct_crew_setup *setup,
+		       const struct ct_actor *actor, struct ct_link *link, const char *endpoint,
+		       json_t **ready, struct ct_error *err)
+{
+	json_t *message = make_setup(setup, actor, false, endpoint[0] ? endpoint : NULL, err);
+
+	return message && ct_link_ask(crew->links, link, CT_MSG_SETUP, message, CT_MSG_READY,
+				      setup_timeout_ns, ready, err);
+}
+
 static bool set_up(struct ct_crew *crew, const struct ct_crew_setup *setup, struct ct_error *err)
 {
-	char victim_endpoint[CT_ENDPOINT_MAX] = "", aggressor_endpoint[CT_ENDPOINT_MAX] = "";
-	const bool victim = setup->victim.name != NULL, aggressor = setup->aggressor.name != NULL;
-	json_t *message;
+	char victim_endpoint[CT_ENDPOINT_MAX] = "";
+	char endpoints[CT_MAX_PARTS][CT_ENDPOINT_MAX] = {""};
+	const bool victim = setup->victim.name != NULL;
 
-	if ((victim && !open_one(crew, &setup->victim, false, &crew->victim, err)) ||
-	    (aggressor && !open_one(crew, &setup->aggressor, false, &crew->aggressor, err)))
+	crew->n_aggressors = setup->n_aggressors;
+	if (victim && !open_one(crew, &setup->victim, false, &crew->victim, err))
 		return false;
-	if ((victim &&
-	     !set_up_peer(crew, setup, &setup->victim, &crew->victim_peer, victim_endpoint, err)) ||
-	    (aggressor && !set_up_peer(crew, setup, &setup->aggressor, &crew->aggressor_peer,
-				       aggressor_endpoint, err)))
-		return false;
-	/* One after the other: the victim's memory is placed while nobody else takes any. */
-	if (victim) {
-		message = make_setup(setup, &setup->victim, false,
-				     victim_endpoint[0] ? victim_endpoint : NULL, err);
-		if (!message ||
-		    !ct_link_ask(crew->links, &crew->victim, CT_MSG_SETUP, message, CT_MSG_READY,
-				 setup_timeout_ns, &crew->victim_ready, err))
+	for (size_t i = 0; i < setup->n_aggressors; i++) {
+		if (!open_one(crew, &setup->aggressors[i], false, &crew->aggressors[i], err))
 			return false;
 	}
-	if (aggressor) {
-		message = make_setup(setup, &setup->aggressor, false,
-				     aggressor_endpoint[0] ? aggressor_endpoint : NULL, err);
-		if (!message ||
-		    !ct_link_ask(crew->links, &crew->aggressor, CT_MSG_SETUP, message, CT_MSG_READY,
-				 setup_timeout_ns, &crew->aggressor_ready, err))
+	if (victim &&
+	    !set_up_peer(crew, setup, &setup->victim, &crew->victim_peer, victim_endpoint, err))
+		return false;
+	for (size_t i = 0; i < setup->n_aggressors; i++) {
+		if (!set_up_peer(crew, setup, &setup->aggressors[i], &crew->aggressor_peers[i],
+				 endpoints[i], err))
+			return false;
+	}
+	/* One after the other: the victim's memory is placed while nobody else takes any. */
+	if (victim && !set_up_one(crew, setup, &setup->victim, &crew->victim, victim_endpoint,
+				  &crew->victim_ready, err))
+		return false;
+	for (size_t i = 0; i < setup->n_aggressors; i++) {
+		if (!set_up_one(crew, setup, &setup->aggressors[i], &crew->aggressors[i],
+				endpoints[i], i == 0 ? &crew->aggressor_ready : NULL, err))
 			return false;
 	}
 	return true;
@@ -189,9 +199,11 @@ bool ct_crew_open(struct ct_crew *crew, struct ct_links *links, const struct ct_
 /* Workloads before their other ends, so that no flood ever faces a closed sink. */
 void ct_crew_close(struct ct_crew *crew)
 {
-	ct_link_close(crew->links, &crew->aggressor);
+	for (size_t i = 0; i < crew->n_aggressors; i++)
+		ct_link_close(crew->links, &crew->aggressors[i]);
 	ct_link_close(crew->links, &crew->victim);
-	ct_link_close(crew->links, &crew->aggressor_peer);
+	for (size_t i = 0; i < crew->n_aggressors; i++)
+		ct_link_close(crew->links, &crew->aggressor_peers[i]);
 	ct_link_close(crew->links, &crew->victim_peer);
 	json_decref(crew->victim_ready);
 	json_decref(crew->aggressor_ready);

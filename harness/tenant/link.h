@@ -18,7 +18,7 @@
 #include "harness/core/error.h"
 #include "harness/core/frame.h"
 
-enum { CT_LINKS_MAX = 8 };
+enum { CT_LINKS_MAX = 34 }; /* a victim, 16 aggressors, and the other end of each */
 
 struct ct_link;
 /* Epochs and noise rows, as they arrive. False ends the wait with the error. */
