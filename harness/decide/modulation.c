@@ -56,12 +56,18 @@ static bool is_off(const struct slice *slice, double full_rate)
 }
 
 /* The load's on time begins at the end of an off slice's successor less what was asked there. */
-static bool edge_of(const struct slice three[3], double full_rate, double on_s, double *start_s)
+static bool edge_of(const struct slice three[3], const struct ct_modulation *modulation,
+		    double *start_s)
 {
 	const struct slice *middle = &three[1];
+	const double full_rate = modulation->full_rate;
+	const double on_s = modulation->duty / modulation->frequency_hz;
+	const double off_s = 1 / modulation->frequency_hz - on_s;
 	double on = middle->asked / full_rate;
 
-	if (is_on(middle, full_rate) || is_off(middle, full_rate))
+	/* A longer slice, of a worker that was kept from running, may hold several edges. */
+	if (middle->end_s - middle->start_s >= fmin(on_s, off_s) || is_on(middle, full_rate) ||
+	    is_off(middle, full_rate))
 		return false;
 	if (is_off(&three[0], full_rate) && is_on(&three[2], full_rate)) {
 		*start_s = middle->end_s - on;
@@ -109,7 +115,6 @@ static void each_edge(const struct ct_noise_row *rows, size_t n, uint32_t aggres
 		      uint64_t origin_ns, const struct ct_modulation *modulation,
 		      void (*use)(void *context, double start_s), void *context)
 {
-	const double on_s = modulation->duty / modulation->frequency_hz;
 	struct slice three[3];
 	double start_s;
 	size_t at = 0;
@@ -118,7 +123,7 @@ static void each_edge(const struct ct_noise_row *rows, size_t n, uint32_t aggres
 	    !next_slice(rows, n, &at, aggressor, origin_ns, &three[1]))
 		return;
 	while (next_slice(rows, n, &at, aggressor, origin_ns, &three[2])) {
-		if (edge_of(three, modulation->full_rate, on_s, &start_s))
+		if (edge_of(three, modulation, &start_s))
 			use(context, start_s);
 		memmove(&three[0], &three[1], 2 * sizeof three[0]);
 	}
