@@ -5,7 +5,7 @@
 #include <string.h>
 
 const struct ct_victim_ops *const ct_victims[] = {
-	/* clang-format off: one line each */
+	/* clang-format off */
 	&ct_bench_null,
 	&ct_bench_mem_latency,
 	&ct_bench_mem_bandwidth,

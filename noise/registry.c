@@ -5,7 +5,7 @@
 #include <string.h>
 
 const struct ct_aggressor_ops *const ct_aggressors[] = {
-	/* clang-format off: one line each */
+	/* clang-format off */
 	&ct_noise_null,
 	&ct_noise_membw,
 	&ct_noise_llc,

@@ -156,6 +156,20 @@ static void judge_functions(struct ct_quality *quality, const char *text)
 	json_decref(placement);
 }
 
+/* Blocks of lock-in's phases: they count, though they have no baseline of their own. */
+static size_t count_modulated(const struct ct_results_tables *tables)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < tables->n_blocks; i++) {
+		const struct ct_block_info *block = &tables->blocks[i];
+
+		n += block->status == CT_BLOCK_OK && block->n_phases > 0 &&
+		     tables->phases[block->first_phase].role == CT_ROLE_MODULATED;
+	}
+	return n;
+}
+
 void ct_quality_make(struct ct_quality *quality, const struct ct_results *results,
 		     const struct ct_coupling *coupling)
 {
@@ -174,6 +188,8 @@ void ct_quality_make(struct ct_quality *quality, const struct ct_results *result
 		quality->epochs += cell->epochs;
 		quality->counted_epochs += cell->counted_epochs;
 	}
+	quality->used += count_modulated(tables);
+	quality->not_loaded -= count_modulated(tables);
 	judge_instrument(quality);
 	judge_blocks(quality, tables);
 	judge_controls(quality, tables, coupling);

@@ -19,8 +19,8 @@
 #include "harness/core/frame.h"
 #include "harness/net/peer.h"
 
-/* A victim and an aggressor with all the peers that each can have, and one to spare. */
-enum { CT_LINKS_MAX = 2 * CT_RANKS_MAX + 1 };
+/* A victim with all its peers, and as many aggressors as are modulated at once, a peer each. */
+enum { CT_LINKS_MAX = 3 * CT_RANKS_MAX + 2 };
 
 struct ct_link;
 /* Epochs and noise rows, as they arrive. False ends the wait with the error. */
