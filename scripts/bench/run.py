@@ -13,7 +13,7 @@ import time
 
 from common import Bench, CanNotMeasure, machine, machine_line
 
-PARTS = ("record_cost", "timed_path", "wakeup", "spin", "bandwidth", "slowdown", "harness_cost",
+PARTS = ("record_cost", "timed_path", "wakeup", "spin", "bandwidth", "flood", "slowdown", "harness_cost",
          "report", "demo")
 
 
