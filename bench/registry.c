@@ -5,11 +5,25 @@
 #include <string.h>
 
 const struct ct_victim_ops *const ct_victims[] = {
-	&ct_bench_null,       &ct_bench_mem_latency, &ct_bench_mem_bandwidth,
-	&ct_bench_gemm_cpu,   &ct_bench_spin,        &ct_bench_wakeup,
-	&ct_bench_vmexit,     &ct_bench_syscall,     &ct_bench_pagefault,
-	&ct_bench_ipc,        &ct_bench_tcp_rr,      &ct_bench_udp_rr,
-	&ct_bench_tcp_stream, &ct_bench_connect,     NULL,
+	/* clang-format off: one line each */
+	&ct_bench_null,
+	&ct_bench_mem_latency,
+	&ct_bench_mem_bandwidth,
+	&ct_bench_gemm_cpu,
+	&ct_bench_spin,
+	&ct_bench_wakeup,
+	&ct_bench_vmexit,
+	&ct_bench_syscall,
+	&ct_bench_pagefault,
+	&ct_bench_ipc,
+	&ct_bench_tcp_rr,
+	&ct_bench_udp_rr,
+	&ct_bench_tcp_stream,
+	&ct_bench_connect,
+	&ct_bench_ring_allreduce,
+	&ct_bench_alltoall,
+	NULL,
+	/* clang-format on */
 };
 
 const struct ct_victim_ops *ct_victim_find(const char *name)

@@ -20,5 +20,7 @@ extern const struct ct_victim_ops ct_bench_tcp_rr;
 extern const struct ct_victim_ops ct_bench_udp_rr;
 extern const struct ct_victim_ops ct_bench_tcp_stream;
 extern const struct ct_victim_ops ct_bench_connect;
+extern const struct ct_victim_ops ct_bench_ring_allreduce;
+extern const struct ct_victim_ops ct_bench_alltoall;
 
 #endif
