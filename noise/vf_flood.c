@@ -68,7 +68,7 @@ struct flood_thread {
 
 static size_t headers_of(int fd)
 {
-	struct sockaddr_storage own;
+	struct sockaddr_storage own = {.ss_family = AF_UNSPEC};
 	socklen_t length = sizeof own;
 
 	return getsockname(fd, (struct sockaddr *)&own, &length) == 0 && own.ss_family == AF_INET6
