@@ -17,5 +17,7 @@ extern const struct ct_aggressor_ops ct_noise_fork;
 extern const struct ct_aggressor_ops ct_noise_disk;
 extern const struct ct_aggressor_ops ct_noise_tcp_flood;
 extern const struct ct_aggressor_ops ct_noise_vf_flood;
+extern const struct ct_aggressor_ops ct_noise_vf_control;
+extern const struct ct_aggressor_ops ct_noise_vf_interrupts;
 
 #endif

@@ -18,6 +18,8 @@ const struct ct_aggressor_ops *const ct_aggressors[] = {
 	&ct_noise_disk,
 	&ct_noise_tcp_flood,
 	&ct_noise_vf_flood,
+	&ct_noise_vf_control,
+	&ct_noise_vf_interrupts,
 	NULL,
 	/* clang-format on */
 };
