@@ -246,6 +246,22 @@ static bool store_raw(struct collector *collector, const struct ct_epoch_wire *w
 	return good;
 }
 
+static bool keep_readings(struct ct_phase_record *record, const unsigned char *values, size_t n,
+			  size_t epoch, struct ct_error *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct ct_reading reading = {.epoch = (uint32_t)epoch, .counter = (uint32_t)i};
+
+		memcpy(&reading.value, values + i * sizeof reading.value, sizeof reading.value);
+		if (!isfinite(reading.value))
+			continue;
+		if (!grow((void **)&record->readings, record->n_readings, sizeof reading, err))
+			return false;
+		record->readings[record->n_readings++] = reading;
+	}
+	return true;
+}
+
 static bool take_epoch(struct collector *collector, const unsigned char *payload, size_t length,
 		       struct ct_error *err)
 {
@@ -253,15 +269,17 @@ static bool take_epoch(struct collector *collector, const unsigned char *payload
 	struct ct_epoch_wire wire;
 	struct pending epoch = {.epoch = record->n_epochs};
 	const unsigned char *body = payload + sizeof wire;
-	size_t raw_at;
+	size_t raw_at, counters_at;
 
 	if (length < sizeof wire)
 		return ct_broken(err, "%s: an epoch cut short", collector->victim->name);
 	memcpy(&wire, payload, sizeof wire);
 	raw_at = wire.n_buckets * sizeof(struct ct_bucket_wire) +
 		 wire.n_slow * sizeof(struct ct_slow_sample);
+	counters_at = raw_at + wire.n_raw * sizeof(struct ct_raw_sample);
 	if (wire.n_buckets > CT_HIST_BUCKETS || wire.n_slow > CT_SLOWEST ||
-	    length - sizeof wire != raw_at + wire.n_raw * sizeof(struct ct_raw_sample))
+	    wire.n_counters != record->n_counters ||
+	    length - sizeof wire != counters_at + wire.n_counters * sizeof(double))
 		return ct_broken(err, "%s: an epoch of the wrong size", collector->victim->name);
 	wire.row.start_ns += (uint64_t)collector->victim->clock_offset_ns;
 	wire.row.end_ns += (uint64_t)collector->victim->clock_offset_ns;
@@ -272,7 +290,8 @@ static bool take_epoch(struct collector *collector, const unsigned char *payload
 	record->epochs[record->n_epochs++] = wire.row;
 	record->raw_dropped += wire.raw_dropped;
 	collector->pending[collector->n_pending++] = epoch;
-	if (!store_raw(collector, &wire, body + raw_at, epoch.epoch, err))
+	if (!store_raw(collector, &wire, body + raw_at, epoch.epoch, err) ||
+	    !keep_readings(record, body + counters_at, wire.n_counters, epoch.epoch, err))
 		return false;
 	/* Without an aggressor there is nothing to wait for. */
 	return collector->plan->role == CT_ROLE_TREATMENT ||
@@ -394,6 +413,32 @@ static void free_collector(struct collector *collector)
 	ct_hist_free(&collector->hist);
 }
 
+/* The counters that the victim announced when it was ready. */
+static bool name_counters(struct ct_phase_record *record, const json_t *ready, struct ct_error *err)
+{
+	const json_t *list = json_object_get(ready, "counters");
+	const size_t n = json_array_size(list);
+
+	if (n > CT_COUNTERS_MAX)
+		return ct_broken(err, "the victim announced %zu counters, at most %d are allowed",
+				 n, CT_COUNTERS_MAX);
+	record->counters = calloc(n + 1, sizeof *record->counters);
+	if (!record->counters)
+		return ct_broken_errno(err, "memory for counters");
+	for (size_t i = 0; i < n; i++) {
+		/* Only read: the copy has texts of its own. */
+		struct ct_counter_info named;
+
+		if (json_unpack(json_array_get(list, i), "[s, s, s, s]", &named.source, &named.name,
+				&named.units, &named.what) != 0)
+			return ct_broken(err, "the victim announced a counter without a name");
+		if (!ct_counter_copy(&record->counters[i], &named, err))
+			return false;
+		record->n_counters = i + 1;
+	}
+	return true;
+}
+
 bool ct_phase_run(struct ct_crew *crew, const struct ct_phase_plan *plan,
 		  struct ct_phase_record *record, struct ct_error *err)
 {
@@ -413,7 +458,7 @@ bool ct_phase_run(struct ct_crew *crew, const struct ct_phase_plan *plan,
 					   .min_ns = NAN,
 					   .mean_ns = NAN,
 					   .max_ns = NAN};
-	if (!ct_hist_init(&collector.hist, err))
+	if (!name_counters(record, crew->victim_ready, err) || !ct_hist_init(&collector.hist, err))
 		return false;
 	crew->victim.handler = crew->aggressor.handler = take_message;
 	crew->victim.context = crew->aggressor.context = &collector;

@@ -10,6 +10,7 @@
 #include "harness/campaign/ground.h"
 #include "harness/campaign/phase.h"
 #include "harness/cli/cli.h"
+#include "harness/cli/counters.h"
 #include "harness/core/units.h"
 
 static const double quantiles[] = {0.5, 0.9, 0.99, 0.999, 0.9999};
@@ -30,6 +31,7 @@ struct summary {
 	double quantile_ns[N_QUANTILES];
 	double asked_rate, achieved_rate;
 	enum ct_load load;
+	json_t *counters; /* see counters.h */
 };
 
 static bool take_word(char *word, struct arguments *arguments, struct ct_error *err)
@@ -92,7 +94,10 @@ static bool summarise(const struct ct_phase_record *phase, struct summary *summa
 		.asked_rate = phase->asked_rate,
 		.achieved_rate = phase->achieved_rate,
 		.load = phase->load,
+		.counters = ct_counters_json(phase),
 	};
+	if (!summary->counters)
+		return ct_broken(err, "memory for counters");
 	if (!ct_hist_init(&hist, err))
 		return false;
 	good = ct_hist_merge_sparse(&hist, phase->buckets, phase->n_buckets, err);
@@ -153,9 +158,10 @@ static json_t *summary_json(const struct summary *summary)
 					    ? json_null()
 					    : json_real(summary->quantile_ns[i]));
 	}
-	return json_pack("{s:I, s:f, s:f, s:f, s:o, s:f}", "count", (json_int_t)summary->count,
+	return json_pack("{s:I, s:f, s:f, s:f, s:o, s:f, s:O}", "count", (json_int_t)summary->count,
 			 "min", summary->min_ns, "mean", summary->mean_ns, "max", summary->max_ns,
-			 "quantiles", values, "seconds", summary->seconds);
+			 "quantiles", values, "seconds", summary->seconds, "counters",
+			 summary->counters);
 }
 
 static const char *load_name(enum ct_load load)
@@ -265,6 +271,7 @@ static void print_text(const struct ct_adhoc *adhoc, const struct ct_crew *crew,
 		print_ratios(alone, beside);
 		print_with(adhoc, beside);
 	}
+	ct_counters_print((beside ? beside : alone)->counters);
 	if (bytes > 0)
 		printf("rate at the median: %s\n",
 		       ct_format_rate(bytes * 1e9 / alone->quantile_ns[0], "B", rate));
@@ -279,7 +286,7 @@ static bool bench(struct ct_links *links, struct ct_ground *ground, struct ct_ad
 {
 	const struct ct_config_ground *at;
 	struct ct_crew_setup setup = {.token = ground->token, .seed = 1};
-	struct summary alone, beside;
+	struct summary alone = {0}, beside = {0};
 	struct ct_crew crew;
 	bool with = adhoc->aggressor.ops != NULL;
 	bool good;
@@ -302,6 +309,8 @@ static bool bench(struct ct_links *links, struct ct_ground *ground, struct ct_ad
 	else if (good)
 		print_text(adhoc, &crew, at->placements[adhoc->victim.tenant].cpus, &alone,
 			   with ? &beside : NULL);
+	json_decref(alone.counters);
+	json_decref(beside.counters);
 	ct_crew_close(&crew);
 	return good;
 }

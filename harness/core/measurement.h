@@ -45,6 +45,19 @@ struct ct_slow_sample {
 	double latency_ns;
 };
 
+/* What a counter (core/counter.h) is, in words. */
+struct ct_counter_info {
+	char *source; /* "victim", "nic", "gpu" */
+	char *name, *units, *what;
+};
+
+/* A counter over one epoch. */
+struct ct_reading {
+	uint32_t epoch;   /* of its phase, from 0 */
+	uint32_t counter; /* row of the list of counters that goes with it */
+	double value;     /* finite: what could not be read has no row */
+};
+
 /* One sample, when they were asked for one by one: when it ended and how long it took. */
 struct ct_raw_sample {
 	uint64_t time_ns;

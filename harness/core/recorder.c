@@ -75,6 +75,13 @@ static bool next_slot_is_free(struct ct_recorder *recorder, unsigned closed)
 	return closed + 1 - taken < CT_RECORDER_SLOTS;
 }
 
+static void close_slot(struct ct_recorder *recorder, uint64_t tick)
+{
+	recorder->slot->end_tick = tick;
+	if (recorder->at_close)
+		recorder->at_close(recorder->close_context, recorder->slot->counters);
+}
+
 static void roll(struct ct_recorder *recorder, uint64_t tick)
 {
 	unsigned closed = atomic_load_explicit(&recorder->closed, memory_order_relaxed);
@@ -84,7 +91,7 @@ static void roll(struct ct_recorder *recorder, uint64_t tick)
 	recorder->epoch_end += recorder->epoch_ticks * (past / recorder->epoch_ticks + 1);
 	if (!next_slot_is_free(recorder, closed))
 		return;
-	recorder->slot->end_tick = tick;
+	close_slot(recorder, tick);
 	recorder->slot = &recorder->slots[(closed + 1) % CT_RECORDER_SLOTS];
 	recorder->slot->begin_tick = tick;
 	recorder->slow_floor = 0;
@@ -193,7 +200,7 @@ void ct_recorder_end(struct ct_recorder *recorder, uint64_t end_tick)
 	unsigned closed = atomic_load_explicit(&recorder->closed, memory_order_relaxed);
 
 	put_pending(recorder);
-	recorder->slot->end_tick = end_tick;
+	close_slot(recorder, end_tick);
 	atomic_store_explicit(&recorder->closed, closed + 1, memory_order_release);
 }
 

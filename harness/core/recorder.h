@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "harness/core/clock.h"
+#include "harness/core/counter.h"
 #include "harness/core/error.h"
 #include "harness/core/hist.h"
 
@@ -37,6 +38,7 @@ struct ct_epoch_slot {
 	uint32_t slow_count;
 	struct ct_sample *raw; /* NULL unless raw samples were asked for */
 	uint64_t raw_count, raw_dropped;
+	double counters[CT_COUNTERS_MAX]; /* what `at_close` filled in */
 };
 
 /* A sample as the clock gave it: the counter at its end and its length, both in ticks. */
@@ -54,6 +56,10 @@ struct ct_recorder {
 	uint64_t slow_floor; /* smallest value that enters `slowest` */
 	uint64_t raw_capacity;
 	uint64_t epoch_ticks;
+	/* Called on the measuring thread when an epoch closes, between two samples; NULL: nobody
+	 * asked. Set after init, before the first phase. */
+	void (*at_close)(void *context, double counters[CT_COUNTERS_MAX]);
+	void *close_context;
 	struct ct_epoch_slot slots[CT_RECORDER_SLOTS];
 	/* Slots [taken, closed) wait for the other thread; slot closed % N is the open one. */
 	_Alignas(64) atomic_uint closed;

@@ -130,6 +130,8 @@ static void check_phase(const struct ct_results_tables *tables, const struct ct_
 		    violations);
 	check_range("slowest", "slow", i, phase->slow_first, phase->slow_rows, extents->slowest,
 		    violations);
+	check_range("readings", "reading", i, phase->reading_first, phase->reading_rows,
+		    extents->readings, violations);
 	check_range("raw", "raw", i, phase->raw_first, phase->raw_rows, extents->raw, violations);
 	if (phase->count > 0 && phase->hist_rows == 0 && phase->raw_rows == 0)
 		ct_violation(violations,

@@ -14,7 +14,7 @@
 
 /* Rows of the tables that phases point into. */
 struct ct_extents {
-	uint64_t histogram, epochs, noise, slowest, raw;
+	uint64_t histogram, epochs, noise, slowest, readings, raw;
 };
 
 struct ct_violations {

@@ -114,6 +114,10 @@ static const struct ct_column phase_columns[] = {
 	 "first row of /slowest", NULL},
 	{"slow_rows", CT_COLUMN_U64, FIELD(ct_phase_info, slow_rows), CT_ABSENT_ZERO, "1",
 	 "rows of /slowest", NULL},
+	{"reading_first", CT_COLUMN_U64, FIELD(ct_phase_info, reading_first), CT_ABSENT_ZERO, "1",
+	 "first row of /readings", NULL},
+	{"reading_rows", CT_COLUMN_U64, FIELD(ct_phase_info, reading_rows), CT_ABSENT_ZERO, "1",
+	 "rows of /readings", NULL},
 	{"raw_first", CT_COLUMN_U64, FIELD(ct_phase_info, raw_first), CT_ABSENT_ZERO, "1",
 	 "first row of /raw", NULL},
 	{"raw_rows", CT_COLUMN_U64, FIELD(ct_phase_info, raw_rows), CT_ABSENT_ZERO, "1",
@@ -192,6 +196,26 @@ static const struct ct_column slowest_columns[] = {
 	 "latency, descending within a phase", NULL},
 };
 
+static const struct ct_column counter_columns[] = {
+	{"source", CT_COLUMN_TEXT, FIELD(ct_counter_info, source), CT_ABSENT_ZERO, "",
+	 "what counts: victim, or a device of its tenant (nic, gpu)", NULL},
+	{"name", CT_COLUMN_TEXT, FIELD(ct_counter_info, name), CT_ABSENT_NO, "",
+	 "name of the counter", NULL},
+	{"units", CT_COLUMN_TEXT, FIELD(ct_counter_info, units), CT_ABSENT_ZERO, "",
+	 "unit of its readings", NULL},
+	{"what", CT_COLUMN_TEXT, FIELD(ct_counter_info, what), CT_ABSENT_ZERO, "",
+	 "what it counts, in one line", NULL},
+};
+
+static const struct ct_column reading_columns[] = {
+	{"epoch", CT_COLUMN_U32, FIELD(ct_reading, epoch), CT_ABSENT_NO, "1",
+	 "epoch of the phase, from 0", NULL},
+	{"counter", CT_COLUMN_U32, FIELD(ct_reading, counter), CT_ABSENT_NO, "1",
+	 "row of /counters", NULL},
+	{"value", CT_COLUMN_F64, FIELD(ct_reading, value), CT_ABSENT_NO, "1",
+	 "the counter over the epoch, in the unit that /counters states", NULL},
+};
+
 static const struct ct_column raw_columns[] = {
 	{"time_ns", CT_COLUMN_U64, FIELD(ct_raw_sample, time_ns), CT_ABSENT_ZERO, "ns",
 	 "end of the sample, CLOCK_MONOTONIC", NULL},
@@ -238,23 +262,19 @@ LAYOUT(histogram, ct_bucket, histogram_columns, NULL, 32768,
 LAYOUT(epochs, ct_epoch_row, epoch_columns, "start_ns", 8192, "slices of a phase, of the victim");
 LAYOUT(noise, ct_noise_row, noise_columns, "start_ns", 8192, "slices of a phase, of the aggressor");
 LAYOUT(slowest, ct_slow_sample, slowest_columns, "time_ns", 8192, "slowest samples of every phase");
+LAYOUT(counters, ct_counter_info, counter_columns, NULL, 1024,
+       "counters that go with the epochs of a victim");
+LAYOUT(readings, ct_reading, reading_columns, NULL, 8192, "counters, epoch by epoch");
 LAYOUT(raw, ct_raw_sample, raw_columns, "time_ns", 65536, "raw samples");
 LAYOUT(log, ct_log_row, log_columns, NULL, 1024, "the campaign's log");
 LAYOUT(buckets, ct_bucket_edge, bucket_columns, NULL, 8192, "edges of the histogram buckets");
 
-const struct ct_layout *const ct_layouts[] = {&ct_layout_victims,
-					      &ct_layout_aggressors,
-					      &ct_layout_cells,
-					      &ct_layout_blocks,
-					      &ct_layout_phases,
-					      &ct_layout_histogram,
-					      &ct_layout_epochs,
-					      &ct_layout_noise,
-					      &ct_layout_slowest,
-					      &ct_layout_raw,
-					      &ct_layout_log,
-					      &ct_layout_buckets,
-					      NULL};
+const struct ct_layout *const ct_layouts[] = {
+	&ct_layout_victims,  &ct_layout_aggressors, &ct_layout_cells,
+	&ct_layout_blocks,   &ct_layout_phases,     &ct_layout_histogram,
+	&ct_layout_epochs,   &ct_layout_noise,      &ct_layout_slowest,
+	&ct_layout_counters, &ct_layout_readings,   &ct_layout_raw,
+	&ct_layout_log,      &ct_layout_buckets,    NULL};
 
 size_t ct_column_find(const struct ct_layout *layout, const char *name)
 {

@@ -55,7 +55,8 @@ struct ct_bucket_edge {
 
 extern const struct ct_layout ct_layout_victims, ct_layout_aggressors, ct_layout_cells,
 	ct_layout_blocks, ct_layout_phases, ct_layout_histogram, ct_layout_epochs, ct_layout_noise,
-	ct_layout_slowest, ct_layout_raw, ct_layout_log, ct_layout_buckets;
+	ct_layout_slowest, ct_layout_counters, ct_layout_readings, ct_layout_raw, ct_layout_log,
+	ct_layout_buckets;
 extern const struct ct_layout *const ct_layouts[]; /* all of them, NULL-terminated */
 
 extern const char *const ct_role_names[];   /* enum ct_role */

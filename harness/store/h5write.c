@@ -13,10 +13,11 @@
 #include "harness/store/tablewriter.h"
 
 /* The tables that grow with the campaign, in the order of `layouts`. */
-enum { BLOCKS, PHASES, HISTOGRAM, EPOCHS, NOISE, SLOWEST, RAW, LOG, N_TABLES };
+enum { BLOCKS, PHASES, HISTOGRAM, EPOCHS, NOISE, SLOWEST, READINGS, RAW, LOG, N_TABLES };
 static const struct ct_layout *const layouts[N_TABLES] = {
-	&ct_layout_blocks, &ct_layout_phases,  &ct_layout_histogram, &ct_layout_epochs,
-	&ct_layout_noise,  &ct_layout_slowest, &ct_layout_raw,       &ct_layout_log};
+	&ct_layout_blocks,   &ct_layout_phases, &ct_layout_histogram,
+	&ct_layout_epochs,   &ct_layout_noise,  &ct_layout_slowest,
+	&ct_layout_readings, &ct_layout_raw,    &ct_layout_log};
 
 struct build {
 	const char *journal_path;
@@ -28,6 +29,8 @@ struct build {
 	/* Raw rows of the block under way, by position of the phase. */
 	uint64_t raw_first[CT_PHASES_PER_BLOCK], raw_rows[CT_PHASES_PER_BLOCK];
 	uint32_t first_phase;
+	struct ct_counter_info *counters; /* of all phases so far, each once */
+	size_t n_counters;
 };
 
 static bool hdf5_failed(const char *what, struct ct_error *err)
@@ -278,6 +281,49 @@ static bool append_raw(struct build *build, const struct ct_journal_frame *frame
 	return true;
 }
 
+/* Row of the file's /counters, where it is put at first sight; SIZE_MAX: no memory. */
+static size_t file_counter(struct build *build, const struct ct_counter_info *counter,
+			   struct ct_error *err)
+{
+	struct ct_counter_info *grown;
+
+	for (size_t i = 0; i < build->n_counters; i++) {
+		const struct ct_counter_info *known = &build->counters[i];
+
+		if (strcmp(known->source, counter->source) == 0 &&
+		    strcmp(known->name, counter->name) == 0 &&
+		    strcmp(known->units, counter->units) == 0 &&
+		    strcmp(known->what, counter->what) == 0)
+			return i;
+	}
+	grown = realloc(build->counters, (build->n_counters + 1) * sizeof *grown);
+	if (!grown) {
+		ct_broken_errno(err, "memory for counters");
+		return SIZE_MAX;
+	}
+	build->counters = grown;
+	if (!ct_counter_copy(&grown[build->n_counters], counter, err))
+		return SIZE_MAX;
+	return build->n_counters++;
+}
+
+/* Readings refer to the phase's own counters in the journal, to those of the file in the file. */
+static bool number_counters(struct build *build, struct ct_journal_phase *phase,
+			    struct ct_error *err)
+{
+	size_t *rows = calloc(phase->n_counters + 1, sizeof *rows);
+	bool ok = rows || ct_broken_errno(err, "memory for counters");
+
+	for (size_t i = 0; ok && i < phase->n_counters; i++) {
+		rows[i] = file_counter(build, &phase->counters[i], err);
+		ok = rows[i] != SIZE_MAX;
+	}
+	for (uint64_t i = 0; ok && i < phase->info.reading_rows; i++)
+		phase->readings[i].counter = (uint32_t)rows[phase->readings[i].counter];
+	free(rows);
+	return ok;
+}
+
 static bool append_phase(struct build *build, const struct ct_journal_frame *frame,
 			 struct ct_error *err)
 {
@@ -292,6 +338,7 @@ static bool append_phase(struct build *build, const struct ct_journal_frame *fra
 	info->epoch_first = ct_table_position(&tables[EPOCHS]);
 	info->noise_first = ct_table_position(&tables[NOISE]);
 	info->slow_first = ct_table_position(&tables[SLOWEST]);
+	info->reading_first = ct_table_position(&tables[READINGS]);
 	info->raw_first = build->raw_first[info->order];
 	info->raw_rows = build->raw_rows[info->order];
 	build->raw_rows[info->order] = 0;
@@ -299,7 +346,9 @@ static bool append_phase(struct build *build, const struct ct_journal_frame *fra
 	     ct_table_append(&tables[HISTOGRAM], phase.buckets, info->hist_rows, err) &&
 	     ct_table_append(&tables[EPOCHS], phase.epochs, info->epoch_rows, err) &&
 	     ct_table_append(&tables[NOISE], phase.noise, info->noise_rows, err) &&
-	     ct_table_append(&tables[SLOWEST], phase.slowest, info->slow_rows, err);
+	     ct_table_append(&tables[SLOWEST], phase.slowest, info->slow_rows, err) &&
+	     number_counters(build, &phase, err) &&
+	     ct_table_append(&tables[READINGS], phase.readings, info->reading_rows, err);
 	ct_journal_phase_free(&phase);
 	return ok;
 }
@@ -368,6 +417,7 @@ static bool write_tables(struct build *build, int fd, struct ct_error *err)
 		[EPOCHS] = index->epochs,
 		[NOISE] = index->noise,
 		[SLOWEST] = index->slowest,
+		[READINGS] = index->readings,
 		[RAW] = index->raw,
 		[LOG] = index->log,
 	};
@@ -383,7 +433,8 @@ static bool write_tables(struct build *build, int fd, struct ct_error *err)
 		if (!ct_table_finish(&build->tables[i], err))
 			return false;
 	}
-	return true;
+	return write_whole_table(build->file, &ct_layout_counters, build->counters,
+				 build->n_counters, err);
 }
 
 static hid_t create_file(const char *path)
@@ -441,6 +492,7 @@ bool ct_h5_build(const char *path, int fd, const char *journal_path, bool comple
 	     write_tables(&build, fd, err);
 	ok = close_file(&build, ok ? err : &ignored) && ok;
 	json_decref(build.header);
+	ct_counters_free(build.counters, build.n_counters);
 	ct_journal_index_free(&build.index);
 	return ok || ct_error_in(err, "%s", path);
 }

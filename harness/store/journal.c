@@ -71,6 +71,7 @@ bool ct_journal_phase_decode(struct ct_journal_phase *phase, const struct ct_jou
 {
 	struct ct_decoder decoder = {.at = frame->payload, .left = frame->length};
 	void *buckets = NULL, *epochs = NULL, *noise = NULL, *slowest = NULL;
+	void *counters = NULL, *readings = NULL;
 	bool ok;
 
 	*phase = (struct ct_journal_phase){0};
@@ -79,12 +80,23 @@ bool ct_journal_phase_decode(struct ct_journal_phase *phase, const struct ct_jou
 	     ct_decode_rows(&decoder, &ct_layout_histogram, phase->info.hist_rows, &buckets) &&
 	     ct_decode_rows(&decoder, &ct_layout_epochs, phase->info.epoch_rows, &epochs) &&
 	     ct_decode_rows(&decoder, &ct_layout_noise, phase->info.noise_rows, &noise) &&
-	     ct_decode_rows(&decoder, &ct_layout_slowest, phase->info.slow_rows, &slowest) &&
+	     ct_decode_rows(&decoder, &ct_layout_slowest, phase->info.slow_rows, &slowest);
+	phase->n_counters = ok ? ct_decode_u32(&decoder) : 0;
+	ok = ok && !decoder.failed &&
+	     ct_decode_rows(&decoder, &ct_layout_counters, phase->n_counters, &counters);
+	if (!counters)
+		phase->n_counters = 0;
+	ok = ok &&
+	     ct_decode_rows(&decoder, &ct_layout_readings, phase->info.reading_rows, &readings) &&
 	     decoder.left == 0;
 	phase->buckets = buckets;
 	phase->epochs = epochs;
 	phase->noise = noise;
 	phase->slowest = slowest;
+	phase->counters = counters;
+	phase->readings = readings;
+	for (uint64_t i = 0; ok && i < phase->info.reading_rows; i++)
+		ok = phase->readings[i].counter < phase->n_counters;
 	if (!ok)
 		ct_journal_phase_free(phase);
 	return ok;
@@ -96,6 +108,8 @@ void ct_journal_phase_free(struct ct_journal_phase *phase)
 	free(phase->epochs);
 	free(phase->noise);
 	free(phase->slowest);
+	ct_counters_free(phase->counters, phase->n_counters);
+	free(phase->readings);
 	*phase = (struct ct_journal_phase){0};
 }
 
@@ -122,6 +136,7 @@ void ct_journal_phase_encode(struct ct_encoder *encoder, const struct ct_block_r
 		.epoch_rows = phase->n_epochs,
 		.noise_rows = phase->n_noise,
 		.slow_rows = phase->n_slowest,
+		.reading_rows = phase->n_readings,
 	};
 
 	ct_encode_rows(encoder, &ct_layout_phases, &info, 1);
@@ -129,6 +144,9 @@ void ct_journal_phase_encode(struct ct_encoder *encoder, const struct ct_block_r
 	ct_encode_rows(encoder, &ct_layout_epochs, phase->epochs, phase->n_epochs);
 	ct_encode_rows(encoder, &ct_layout_noise, phase->noise, phase->n_noise);
 	ct_encode_rows(encoder, &ct_layout_slowest, phase->slowest, phase->n_slowest);
+	ct_encode_u32(encoder, (uint32_t)phase->n_counters);
+	ct_encode_rows(encoder, &ct_layout_counters, phase->counters, phase->n_counters);
+	ct_encode_rows(encoder, &ct_layout_readings, phase->readings, phase->n_readings);
 }
 
 bool ct_journal_block_decode(struct ct_block_info *block, const struct ct_journal_frame *frame)
@@ -166,7 +184,7 @@ struct attempt {
 	bool open;
 	uint32_t cell, block, last_order;
 	uint64_t begin;
-	uint64_t phases, histogram, epochs, noise, slowest, raw;
+	uint64_t phases, histogram, epochs, noise, slowest, readings, raw;
 };
 
 struct indexing {
@@ -224,6 +242,7 @@ static bool index_phase(struct indexing *work, const struct ct_journal_frame *fr
 	work->attempt.epochs += info.epoch_rows;
 	work->attempt.noise += info.noise_rows;
 	work->attempt.slowest += info.slow_rows;
+	work->attempt.readings += info.reading_rows;
 	return true;
 }
 
@@ -268,6 +287,7 @@ static bool index_block(struct indexing *work, const struct ct_journal_frame *fr
 	index->epochs += attempt->epochs;
 	index->noise += attempt->noise;
 	index->slowest += attempt->slowest;
+	index->readings += attempt->readings;
 	index->raw += attempt->raw;
 	*attempt = (struct attempt){0};
 	return add_commit(index, &commit, err);

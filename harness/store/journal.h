@@ -6,7 +6,8 @@
  *
  *   HEADER   the campaign as JSON, once, first
  *   RAW      u32 cell, block, order, epoch; then samples of 16 bytes (time_ns, ps)
- *   PHASE    the row of /phases, then its rows of /histogram, /epochs, /noise, /slowest
+ *   PHASE    the row of /phases, then its rows of /histogram, /epochs, /noise, /slowest; then u32
+ *            n and n rows of /counters, which its rows of /readings, last, refer to
  *   BLOCK    the row of /blocks: commits all RAW and PHASE frames of this block before it
  *   LOG      the row of /log
  *   RESUMED  i64 unix_ns: what was not committed before it is void
@@ -60,7 +61,7 @@ struct ct_journal_index {
 	char *header; /* JSON text */
 	struct ct_journal_commit *commits;
 	size_t n_commits, capacity;
-	uint64_t phases, histogram, epochs, noise, slowest, raw, log;
+	uint64_t phases, histogram, epochs, noise, slowest, readings, raw, log;
 	uint64_t good_end;
 };
 bool ct_journal_index_make(struct ct_journal_index *index, int fd, const char *path,
@@ -74,6 +75,9 @@ struct ct_journal_phase {
 	struct ct_epoch_row *epochs;
 	struct ct_noise_row *noise;
 	struct ct_slow_sample *slowest;
+	struct ct_counter_info *counters;
+	size_t n_counters;
+	struct ct_reading *readings; /* `counter` is a row of `counters` above */
 };
 bool ct_journal_phase_decode(struct ct_journal_phase *phase, const struct ct_journal_frame *frame);
 void ct_journal_phase_free(struct ct_journal_phase *phase);

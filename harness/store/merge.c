@@ -212,6 +212,24 @@ static uint64_t moved(const struct part *part, uint64_t ns)
 	return ns == 0 ? 0 : ns + (uint64_t)part->shift_ns;
 }
 
+static bool read_counters(const struct part *part, size_t row, struct ct_phase_record *record,
+			  struct ct_error *err)
+{
+	const struct ct_results_tables *t = part->tables;
+
+	if (part->tables->phases[row].reading_rows == 0)
+		return true;
+	record->counters = calloc(t->n_counters + 1, sizeof *record->counters);
+	if (!record->counters)
+		return ct_broken_errno(err, "memory for counters");
+	for (size_t i = 0; i < t->n_counters; i++) {
+		if (!ct_counter_copy(&record->counters[i], &t->counters[i], err))
+			return false;
+		record->n_counters = i + 1;
+	}
+	return ct_results_readings(part->results, row, &record->readings, &record->n_readings, err);
+}
+
 static bool read_rows(const struct part *part, size_t row, struct ct_phase_record *record,
 		      struct ct_error *err)
 {
@@ -224,7 +242,8 @@ static bool read_rows(const struct part *part, size_t row, struct ct_phase_recor
 	if (!ct_results_buckets(part->results, row, 0, record->n_buckets, record->buckets, err) ||
 	    !ct_results_epochs(part->results, row, &record->epochs, &record->n_epochs, err) ||
 	    !ct_results_noise(part->results, row, &record->noise, &record->n_noise, err) ||
-	    !ct_results_slowest(part->results, row, &record->slowest, &record->n_slowest, err))
+	    !ct_results_slowest(part->results, row, &record->slowest, &record->n_slowest, err) ||
+	    !read_counters(part, row, record, err))
 		return false;
 	for (size_t i = 0; i < record->n_epochs; i++) {
 		record->epochs[i].start_ns = moved(part, record->epochs[i].start_ns);

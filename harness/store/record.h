@@ -8,9 +8,11 @@
 #ifndef COTENANT_STORE_RECORD_H
 #define COTENANT_STORE_RECORD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "harness/core/error.h"
 #include "harness/core/hist.h"
 #include "harness/core/measurement.h"
 
@@ -40,6 +42,10 @@ struct ct_phase_record {
 	size_t n_noise;
 	struct ct_slow_sample *slowest; /* descending, at most CT_SLOWEST */
 	size_t n_slowest;
+	struct ct_counter_info *counters; /* what readings refer to; texts owned */
+	size_t n_counters;
+	struct ct_reading *readings; /* by epoch, then counter */
+	size_t n_readings;
 };
 
 enum ct_block_status { CT_BLOCK_OK, CT_BLOCK_FAILED, CT_BLOCK_NOT_LOADED };
@@ -56,6 +62,10 @@ struct ct_block_record {
 	size_t n_phases;
 };
 
+/* Texts of its own; on failure `to` has none. */
+bool ct_counter_copy(struct ct_counter_info *to, const struct ct_counter_info *from,
+		     struct ct_error *err);
+void ct_counters_free(struct ct_counter_info *counters, size_t n);
 void ct_block_record_free(
 	struct ct_block_record *record); /* what phases point to; then zeroes it */
 

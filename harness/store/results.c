@@ -18,7 +18,7 @@ struct ct_results {
 	struct ct_results_tables tables;
 	hid_t file;
 	uint64_t file_bytes;
-	struct ct_table_reader histogram, epochs, noise, slowest, raw, log;
+	struct ct_table_reader histogram, epochs, noise, slowest, readings, raw, log;
 };
 
 const struct ct_results_tables *ct_results_tables(const struct ct_results *results)
@@ -243,6 +243,21 @@ static bool read_table(struct ct_results *results, const struct ct_layout *layou
 	return ok;
 }
 
+static bool read_optional(struct ct_results *results, const struct ct_layout *layout, void **rows,
+			  size_t *n, struct ct_error *err)
+{
+	struct ct_table_reader reader;
+	bool ok;
+
+	*rows = NULL;
+	*n = 0;
+	if (!ct_table_open(&reader, results->file, layout, err))
+		return false;
+	ok = !reader.present || read_whole(results, &reader, rows, n, err);
+	ct_table_reader_free(&reader);
+	return ok;
+}
+
 static bool read_tables(struct ct_results *results, struct ct_error *err)
 {
 	struct ct_results_tables *tables = &results->tables;
@@ -258,10 +273,15 @@ static bool read_tables(struct ct_results *results, struct ct_error *err)
 	READ(blocks);
 	READ(phases);
 #undef READ
+	/* Only a victim or a device that counts something makes this table. */
+	if (!read_optional(results, &ct_layout_counters, &rows, &tables->n_counters, err))
+		return false;
+	tables->counters = rows;
 	if (!ct_table_open(&results->histogram, results->file, &ct_layout_histogram, err) ||
 	    !ct_table_open(&results->epochs, results->file, &ct_layout_epochs, err) ||
 	    !ct_table_open(&results->noise, results->file, &ct_layout_noise, err) ||
 	    !ct_table_open(&results->slowest, results->file, &ct_layout_slowest, err) ||
+	    !ct_table_open(&results->readings, results->file, &ct_layout_readings, err) ||
 	    !ct_table_open(&results->raw, results->file, &ct_layout_raw, err) ||
 	    !ct_table_open(&results->log, results->file, &ct_layout_log, err))
 		return false;
@@ -287,6 +307,7 @@ struct ct_extents ct_results_extents(const struct ct_results *results)
 				   .epochs = results->epochs.rows,
 				   .noise = results->noise.rows,
 				   .slowest = results->slowest.rows,
+				   .readings = results->readings.rows,
 				   .raw = results->raw.rows};
 }
 
@@ -356,6 +377,7 @@ static void free_tables(struct ct_results_tables *tables)
 	free_table(&ct_layout_cells, tables->cells, tables->n_cells);
 	free_table(&ct_layout_blocks, tables->blocks, tables->n_blocks);
 	free_table(&ct_layout_phases, tables->phases, tables->n_phases);
+	free_table(&ct_layout_counters, tables->counters, tables->n_counters);
 }
 
 void ct_results_close(struct ct_results *results)
@@ -366,6 +388,7 @@ void ct_results_close(struct ct_results *results)
 	ct_table_reader_free(&results->epochs);
 	ct_table_reader_free(&results->noise);
 	ct_table_reader_free(&results->slowest);
+	ct_table_reader_free(&results->readings);
 	ct_table_reader_free(&results->raw);
 	ct_table_reader_free(&results->log);
 	ct_h5_close(results->file);
@@ -504,6 +527,18 @@ bool ct_results_slowest(struct ct_results *results, size_t phase, struct ct_slow
 	void *found;
 	bool ok = read_rows(results, &results->slowest, info->slow_first, info->slow_rows, &found,
 			    n, err);
+
+	*rows = found;
+	return ok;
+}
+
+bool ct_results_readings(struct ct_results *results, size_t phase, struct ct_reading **rows,
+			 size_t *n, struct ct_error *err)
+{
+	const struct ct_phase_info *info = &results->tables.phases[phase];
+	void *found;
+	bool ok = read_rows(results, &results->readings, info->reading_first, info->reading_rows,
+			    &found, n, err);
 
 	*rows = found;
 	return ok;

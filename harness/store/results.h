@@ -41,6 +41,7 @@ struct ct_phase_info { /* scalars of ct_phase_record plus where its rows are */
 	uint64_t epoch_first, epoch_rows;
 	uint64_t noise_first, noise_rows;
 	uint64_t slow_first, slow_rows;
+	uint64_t reading_first, reading_rows;
 	uint64_t raw_first, raw_rows;
 };
 
@@ -83,6 +84,8 @@ struct ct_results_tables {
 	size_t n_blocks;
 	struct ct_phase_info *phases;
 	size_t n_phases;
+	struct ct_counter_info *counters; /* none where the writer counted nothing */
+	size_t n_counters;
 	uint64_t n_epochs, n_raw, n_hist; /* rows of the tables that are not read whole */
 };
 
@@ -112,6 +115,9 @@ bool ct_results_noise(struct ct_results *results, size_t phase, struct ct_noise_
 		      size_t *n, struct ct_error *err);
 bool ct_results_slowest(struct ct_results *results, size_t phase, struct ct_slow_sample **rows,
 			size_t *n, struct ct_error *err);
+/* `counter` of a reading is a row of the file's counters. */
+bool ct_results_readings(struct ct_results *results, size_t phase, struct ct_reading **rows,
+			 size_t *n, struct ct_error *err);
 /* Raw samples [first, first + n) of a phase into `out`. */
 bool ct_results_raw(struct ct_results *results, size_t phase, uint64_t first, size_t n,
 		    struct ct_raw_sample *out, struct ct_error *err);

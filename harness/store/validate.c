@@ -177,6 +177,34 @@ static bool check_slowest(struct ct_results *results, size_t phase,
 	return true;
 }
 
+static bool check_readings(struct ct_results *results, size_t phase,
+			   struct ct_violations *violations, struct ct_error *err)
+{
+	const struct ct_results_tables *tables = ct_results_tables(results);
+	const struct ct_phase_info *info = &tables->phases[phase];
+	struct ct_reading *rows;
+	size_t n;
+
+	if (info->reading_rows == 0)
+		return true;
+	if (!ct_results_readings(results, phase, &rows, &n, err))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (rows[i].epoch >= info->epoch_rows || rows[i].counter >= tables->n_counters ||
+		    !isfinite(rows[i].value)) {
+			ct_violation(violations,
+				     "/readings[%llu], of phase %zu: epoch %u of %llu, counter %u "
+				     "of %zu, value %g (both below, finite)",
+				     (unsigned long long)info->reading_first + i, phase,
+				     rows[i].epoch, (unsigned long long)info->epoch_rows,
+				     rows[i].counter, tables->n_counters, rows[i].value);
+			break;
+		}
+	}
+	free(rows);
+	return true;
+}
+
 /* A block that counts has both sides, and its treatments loaded. */
 static void check_roles(const struct ct_results_tables *tables, size_t i,
 			struct ct_violations *violations)
@@ -212,7 +240,8 @@ static bool check_phases(struct ct_results *results, struct ct_violations *viola
 		if (!check_histogram(results, i, violations, err) ||
 		    !check_epochs(results, i, violations, err) ||
 		    !check_noise(results, i, violations, err) ||
-		    !check_slowest(results, i, violations, err))
+		    !check_slowest(results, i, violations, err) ||
+		    !check_readings(results, i, violations, err))
 			return false;
 	}
 	return true;

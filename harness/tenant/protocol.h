@@ -47,11 +47,12 @@ enum ct_message {
 const char *ct_message_name(unsigned type);
 
 /*
- * CT_MSG_EPOCH: this, then n_buckets ct_bucket_wire, n_slow ct_slow_sample, n_raw ct_raw_sample.
+ * CT_MSG_EPOCH: this, then n_buckets ct_bucket_wire, n_slow ct_slow_sample, n_raw ct_raw_sample,
+ * n_counters double: a value for each entry of READY's `counters`, NaN where it could not be read.
  * row.counted and the aggressor's columns are the controller's to fill.
  */
 struct ct_epoch_wire {
-	uint32_t n_buckets, n_slow, n_raw, reserved;
+	uint32_t n_buckets, n_slow, n_raw, n_counters;
 	uint64_t raw_dropped;
 	struct ct_epoch_row row;
 };

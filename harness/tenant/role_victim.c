@@ -6,6 +6,7 @@
 
 #include "harness/tenant/covariates.h"
 #include "harness/tenant/protocol.h"
+#include "harness/tenant/sources.h"
 #include "harness/tenant/victim_runner.h"
 #include "harness/tenant/worker.h"
 
@@ -22,12 +23,14 @@ struct victim_role {
 	bool running;
 	struct ct_covariate_sampler sampler;
 	struct ct_covariates before;
+	struct ct_sampler counters;
 };
 
 static void free_role(struct victim_role *role)
 {
 	if (role->started)
 		ct_victim_runner_stop(&role->runner);
+	ct_sampler_close(&role->counters);
 	if (role->options)
 		ct_params_free(role->ops->params, role->options);
 	free(role->options);
@@ -89,6 +92,8 @@ static bool start(struct ct_worker *worker, struct victim_role *role, const json
 					       &role->common, &env, err);
 	role->sampler = (struct ct_covariate_sampler){.place = &worker->place,
 						      .thread = role->runner.thread_id};
+	if (role->started)
+		ct_sampler_open(&role->counters, worker, role->ops->counters);
 	return role->started;
 }
 
@@ -116,7 +121,15 @@ static bool setup_role(struct ct_worker *worker, const json_t *setup, json_t *re
 	json_object_set_new(reply, "bytes_per_operation",
 			    json_integer((json_int_t)role->runner.env.bytes_per_operation));
 	json_object_set_new(reply, "clock", clock_json(&worker->clock));
+	json_object_set_new(reply, "counters", ct_sampler_describe(&role->counters));
 	return true;
+}
+
+/* What was counted so far belongs to nobody, or to the warm-up. */
+static void restart_counting(struct victim_role *role)
+{
+	ct_covariates_read(&role->sampler, &role->before);
+	ct_sampler_begin(&role->counters);
 }
 
 static bool begin_phase(struct ct_worker *worker, struct victim_role *role, const json_t *body,
@@ -131,7 +144,7 @@ static bool begin_phase(struct ct_worker *worker, struct victim_role *role, cons
 		return ct_usage(err, "bad RUN");
 	request = (struct ct_phase_request){(uint64_t)warmup, (uint64_t)measure, (uint64_t)epoch};
 	ct_worker_deadline(request.warmup_ns + request.measure_ns);
-	ct_covariates_read(&role->sampler, &role->before);
+	restart_counting(role);
 	ct_victim_runner_begin(&role->runner, &request);
 	role->running = true;
 	worker->wake_ns = ct_monotonic_ns() + LOOK_NS;
@@ -186,11 +199,14 @@ static bool send_epoch(struct ct_worker *worker, struct victim_role *role,
 	struct ct_epoch_wire wire = {.n_buckets = count_buckets(slot),
 				     .n_slow = slot->slow_count,
 				     .n_raw = (uint32_t)slot->raw_count,
+				     .n_counters = (uint32_t)role->counters.n,
 				     .raw_dropped = slot->raw_dropped};
 	const size_t buckets_at = sizeof wire;
 	const size_t slow_at = buckets_at + wire.n_buckets * sizeof(struct ct_bucket_wire);
 	const size_t raw_at = slow_at + wire.n_slow * sizeof(struct ct_slow_sample);
-	const size_t length = raw_at + wire.n_raw * sizeof(struct ct_raw_sample);
+	const size_t counters_at = raw_at + wire.n_raw * sizeof(struct ct_raw_sample);
+	const size_t length = counters_at + wire.n_counters * sizeof(double);
+	double counters[CT_COUNTERS_MAX];
 	struct ct_covariates now;
 	unsigned char *message;
 	bool good;
@@ -199,6 +215,7 @@ static bool send_epoch(struct ct_worker *worker, struct victim_role *role,
 	fill_row(role, slot, &wire.row);
 	ct_covariates_delta(&role->before, &now, &wire.row);
 	role->before = now;
+	ct_sampler_read(&role->counters, slot->counters, counters);
 	message = malloc(length);
 	if (!message)
 		return ct_broken_errno(err, "memory for an epoch");
@@ -218,6 +235,7 @@ static bool send_epoch(struct ct_worker *worker, struct victim_role *role,
 
 		memcpy(message + raw_at + i * sizeof raw, &raw, sizeof raw);
 	}
+	memcpy(message + counters_at, counters, wire.n_counters * sizeof *counters);
 	good = ct_frame_write(worker->out, CT_MSG_EPOCH, message, length, "controller", err);
 	free(message);
 	return good;
@@ -233,7 +251,7 @@ static bool send_closed_epochs(struct ct_worker *worker, struct victim_role *rol
 		bool good = true;
 
 		if (warmup)
-			ct_covariates_read(&role->sampler, &role->before);
+			restart_counting(role);
 		else
 			good = send_epoch(worker, role, slot, err);
 		ct_recorder_give_back(&role->runner.recorder, slot);

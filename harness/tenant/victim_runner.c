@@ -141,6 +141,13 @@ static bool wait_for_request(struct ct_victim_runner *runner)
 	return go_on;
 }
 
+static void read_counters(void *context, double counters[CT_COUNTERS_MAX])
+{
+	const struct ct_victim_runner *runner = context;
+
+	runner->ops->read_counters(runner->victim_state, counters);
+}
+
 static bool set_up(struct ct_victim_runner *runner)
 {
 	return ct_bind_thread(runner->env.place, 0, &runner->error) &&
@@ -187,6 +194,10 @@ bool ct_victim_runner_start(struct ct_victim_runner *runner, const struct ct_vic
 				ops->name);
 	if (!ct_recorder_init(&runner->recorder, common->raw, err))
 		return false;
+	if (ops->counters) {
+		runner->recorder.at_close = read_counters;
+		runner->recorder.close_context = runner;
+	}
 	runner->ops = ops;
 	runner->options = options;
 	runner->common = common;

@@ -124,6 +124,34 @@ static void boundaries_stay_on_the_grid(void **state)
 	free_recorder(recorder);
 }
 
+static void count_closed(void *context, double counters[CT_COUNTERS_MAX])
+{
+	counters[0] = ++*(double *)context;
+}
+
+/* Whoever wants to add something to an epoch is asked once for each, the last one included. */
+static void counters_are_read_as_epochs_close(void **state)
+{
+	(void)state;
+	struct ct_recorder *recorder = new_recorder(0);
+	double closed = 0;
+
+	recorder->at_close = count_closed;
+	recorder->close_context = &closed;
+	for (unsigned i = 1; i <= 3; i++)
+		ct_record(recorder, START + i * EPOCH, 50);
+	ct_recorder_end(recorder, START + 3 * EPOCH + 1);
+	for (unsigned i = 1; i <= 4; i++) {
+		struct ct_epoch_slot *epoch = ct_recorder_take(recorder);
+
+		assert_non_null(epoch);
+		assert_true(epoch->counters[0] == i);
+		ct_recorder_give_back(recorder, epoch);
+	}
+	assert_null(ct_recorder_take(recorder));
+	free_recorder(recorder);
+}
+
 static void latency_is_per_operation(void **state)
 {
 	(void)state;
@@ -419,6 +447,7 @@ int main(void)
 		cmocka_unit_test(an_epoch_sums_up_its_samples),
 		cmocka_unit_test(an_epoch_without_samples_is_empty),
 		cmocka_unit_test(boundaries_stay_on_the_grid),
+		cmocka_unit_test(counters_are_read_as_epochs_close),
 		cmocka_unit_test(latency_is_per_operation),
 		cmocka_unit_test(the_slowest_are_those_of_sorting),
 		cmocka_unit_test(a_slow_sample_keeps_its_time),

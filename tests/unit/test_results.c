@@ -426,6 +426,7 @@ static void rows_that_lead_nowhere_are_refused(void **state)
 		{"/phases/epoch_rows", 1 << 20, "/phases[1] points to"},
 		{"/phases/noise_first", 1 << 20, "/phases[1] points to"},
 		{"/phases/slow_rows", 1 << 20, "/phases[1] points to"},
+		{"/phases/reading_rows", 1 << 20, "/phases[1] points to"},
 		{"/phases/raw_rows", 1, "/phases[1] points to"},
 		{"/phases/hist_rows", 0, "no histogram and no raw rows"},
 		{"/phases/end_ns", 1, "/phases[1] ends before it starts"},
@@ -459,6 +460,8 @@ static void validate_finds_what_readers_need_not_look_for(void **state)
 		{"/epochs/start_ns", 0, UINT64_MAX / 4, "is out of time"},
 		{"/noise/end_ns", 0, 1, "ends before it starts"},
 		{"/slowest/latency_ns", 0, 1, "does not descend"},
+		{"/readings/epoch", 0, 2, "/readings[0], of phase 0: epoch 2 of 2"},
+		{"/readings/counter", 1, 2, "counter 2 of 2"},
 	};
 	const struct files *files = *state;
 

@@ -143,6 +143,30 @@ static void assert_same_number(double a, double b)
 	assert_true(a == b || (isnan(a) && isnan(b)));
 }
 
+static void assert_readings(struct ct_results *results, size_t row,
+			    const struct ct_phase_record *expected)
+{
+	const struct ct_results_tables *tables = ct_results_tables(results);
+	struct ct_reading *readings;
+	size_t n;
+
+	assert_true(ct_results_readings(results, row, &readings, &n, NULL));
+	assert_int_equal(n, expected->n_readings);
+	for (size_t i = 0; i < n; i++) {
+		const struct ct_counter_info *wanted =
+			&expected->counters[expected->readings[i].counter];
+
+		assert_true(readings[i].counter < tables->n_counters);
+		assert_int_equal(readings[i].epoch, expected->readings[i].epoch);
+		assert_true(readings[i].value == expected->readings[i].value);
+		assert_string_equal(tables->counters[readings[i].counter].name, wanted->name);
+		assert_string_equal(tables->counters[readings[i].counter].source, wanted->source);
+		assert_string_equal(tables->counters[readings[i].counter].units, wanted->units);
+		assert_string_equal(tables->counters[readings[i].counter].what, wanted->what);
+	}
+	free(readings);
+}
+
 static void assert_phase(struct ct_results *results, size_t row,
 			 const struct ct_phase_record *expected)
 {
@@ -195,6 +219,7 @@ static void assert_phase(struct ct_results *results, size_t row,
 	assert_int_equal(n, expected->n_slowest);
 	assert_memory_equal(slowest, expected->slowest, n * sizeof *slowest);
 	free(slowest);
+	assert_readings(results, row, expected);
 }
 
 static void everything_written_is_read_back(void **state)
