@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "harness/gpu/kernel.h"
 #include "harness/gpu/mig.h"
 #include "harness/gpu/share.h"
 #include "harness/gpu/where.h"
@@ -307,8 +308,8 @@ void ct_gpu_close(struct ct_gpu *gpu)
 {
 	struct ct_cuda *cuda = gpu->cuda;
 
-	if (cuda && gpu->module)
-		CT_CUDA_QUIET(cuda, ModuleUnload, gpu->module);
+	if (gpu->module)
+		ct_gpu_unload(gpu);
 	if (cuda && gpu->stream)
 		CT_CUDA_QUIET(cuda, StreamDestroy, gpu->stream);
 	if (cuda && gpu->green)

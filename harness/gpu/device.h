@@ -28,7 +28,9 @@ struct ct_gpu {
 	ct_cu_device device;
 	struct ct_cu_context *context;
 	struct ct_cu_stream *stream; /* non-blocking, with the priority asked for */
-	struct ct_cu_module *module; /* our kernels; NULL until ct_gpu_load */
+	struct ct_cu_module
+		*module; /* our kernels, and their image: kernel.h; NULL until one is used */
+	const void *image;
 
 	/* Of the device. */
 	char name[CT_GPU_NAME];
@@ -60,12 +62,7 @@ bool ct_gpu_use(const struct ct_gpu *gpu, struct ct_error *err);
 /* {"name", "uuid", "pci", "sms", ...}: what is in force. */
 json_t *ct_gpu_json(const struct ct_gpu *gpu);
 
-/* Loads the kernels where they aren't yet, and finds one of them. */
-bool ct_gpu_kernel(struct ct_gpu *gpu, const char *name, struct ct_cu_function **kernel,
-		   struct ct_error *err);
-
-/* For `available` of a workload that launches kernels, or of one that does not. */
-bool ct_gpu_kernels_available(char *why, size_t size);
+/* For `available` of a workload that launches none of our kernels (kernel.h has the other). */
 bool ct_gpu_available(char *why, size_t size);
 
 /* Memory of the device, in which a failure names the size; plain cuMemAlloc, never managed. */

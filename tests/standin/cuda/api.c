@@ -607,35 +607,31 @@ int si_module_unload(struct module *module)
 	return status;
 }
 
-int si_module_function(const struct kernel **function, struct module *module, const char *name)
+int si_module_function(const struct ct_reference **function, struct module *module,
+		       const char *name)
 {
 	int status = ready("cuModuleGetFunction");
 
 	if (status || !module)
 		return status ? status : INVALID_HANDLE;
-	for (const struct kernel *k = kernels; k->name; k++) {
-		if (strcmp(k->name, name) == 0) {
-			*function = k;
-			return SUCCESS;
-		}
-	}
-	return NOT_FOUND;
+	*function = ct_reference_find(name);
+	return *function ? SUCCESS : NOT_FOUND;
 }
 
-int si_function_get(int *value, int attribute, const struct kernel *function)
+int si_function_get(int *value, int attribute, const struct ct_reference *function)
 {
 	*value = attribute == 4 ? 32 : 0;
 	return function ? ready("cuFuncGetAttribute") : INVALID_HANDLE;
 }
 
-int si_function_set(const struct kernel *function, int attribute, int value)
+int si_function_set(const struct ct_reference *function, int attribute, int value)
 {
 	if (attribute == 8 && value > 227 << 10)
 		return INVALID_VALUE;
 	return function ? ready("cuFuncSetAttribute") : INVALID_HANDLE;
 }
 
-int si_occupancy(int *blocks, const struct kernel *function, int threads, size_t shared)
+int si_occupancy(int *blocks, const struct ct_reference *function, int threads, size_t shared)
 {
 	if (!function || threads < 1 || threads > 1024 || shared > (size_t)227 << 10)
 		return INVALID_VALUE;
@@ -643,25 +639,22 @@ int si_occupancy(int *blocks, const struct kernel *function, int threads, size_t
 	return ready("cuOccupancyMaxActiveBlocksPerMultiprocessor");
 }
 
-int si_launch(const struct kernel *function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
-	      unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared,
-	      struct stream *stream, void **parameters, void **extra)
+int si_launch(const struct ct_reference *function, unsigned grid_x, unsigned grid_y,
+	      unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z,
+	      unsigned shared, struct stream *stream, void **parameters, void **extra)
 {
 	struct command command = {.what = LAUNCH,
 				  .kernel = function,
-				  .launch = {{grid_x, grid_y, grid_z},
-					     {block_x, block_y, block_z},
-					     shared,
-					     si_context_sms()}};
+				  .shape = ct_shape(grid_x, grid_y, block_x, shared)};
 	int status = ready("cuLaunchKernel");
 
 	if (status || !function || !stream || extra)
 		return status ? status : INVALID_HANDLE;
-	if (grid_x * grid_y * grid_z == 0 || block_x * block_y * block_z == 0 ||
-	    block_x * block_y * block_z > 1024 || function->arguments > sizeof command.arguments)
+	if (grid_x * grid_y == 0 || grid_z != 1 || block_x == 0 || block_x > 1024 ||
+	    block_y * block_z != 1 || function->argument_size > sizeof command.arguments)
 		return INVALID_VALUE;
-	if (function->arguments > 0)
-		memcpy(command.arguments, parameters[0], function->arguments);
+	if (function->argument_size > 0)
+		memcpy(command.arguments, parameters[0], function->argument_size);
 	return stream_give(stream, &command);
 }
 

@@ -82,13 +82,14 @@ int si_event_synchronize(struct event *event);
 int si_event_elapsed(float *ms, struct event *begin, struct event *end);
 int si_module_load(struct module **module, const void *image);
 int si_module_unload(struct module *module);
-int si_module_function(const struct kernel **function, struct module *module, const char *name);
-int si_function_get(int *value, int attribute, const struct kernel *function);
-int si_function_set(const struct kernel *function, int attribute, int value);
-int si_occupancy(int *blocks, const struct kernel *function, int threads, size_t shared);
-int si_launch(const struct kernel *function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
-	      unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared,
-	      struct stream *stream, void **parameters, void **extra);
+int si_module_function(const struct ct_reference **function, struct module *module,
+		       const char *name);
+int si_function_get(int *value, int attribute, const struct ct_reference *function);
+int si_function_set(const struct ct_reference *function, int attribute, int value);
+int si_occupancy(int *blocks, const struct ct_reference *function, int threads, size_t shared);
+int si_launch(const struct ct_reference *function, unsigned grid_x, unsigned grid_y,
+	      unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z,
+	      unsigned shared, struct stream *stream, void **parameters, void **extra);
 int si_capture_begin(struct stream *stream, int mode);
 int si_capture_end(struct stream *stream, struct graph **graph);
 int si_graph_instantiate(struct graph **exec, struct graph *graph, uint64_t flags);

@@ -164,8 +164,9 @@ static const struct symbol symbols[] = {
 	{"cuGetErrorString", 6000, AS(si_error_text)},
 };
 
-int cuGetProcAddress_v2(const char *name, void **function, int version, uint64_t flags,
-			int *reason);
+__attribute__((visibility("default"))) int cuGetProcAddress_v2(const char *name, void **function,
+							       int version, uint64_t flags,
+							       int *reason);
 int cuGetProcAddress_v2(const char *name, void **function, int version, uint64_t flags, int *reason)
 {
 	int best = 0;

@@ -23,6 +23,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/reference.h"
+
 enum status {
 	SUCCESS = 0,
 	INVALID_VALUE = 1,
@@ -72,19 +74,6 @@ bool host_free(void *memory);
 
 /* ---- streams, events, graphs (stream.c) ---- */
 
-/* One block's view of a launch; a reference runs all blocks of the grid by itself. */
-struct launch {
-	unsigned grid[3], block[3], shared;
-	unsigned sms; /* of the context it runs in */
-};
-typedef void (*reference)(const struct launch *launch, const void *arguments);
-struct kernel {
-	const char *name;
-	size_t arguments; /* bytes of the one struct that it takes */
-	reference run;
-};
-extern const struct kernel kernels[]; /* kernels.c; ends with {0} */
-
 struct event {
 	pthread_mutex_t lock;
 	pthread_cond_t reached_it;
@@ -99,8 +88,8 @@ struct command {
 	const void *from;
 	size_t n;
 	unsigned value;
-	const struct kernel *kernel;
-	struct launch launch;
+	const struct ct_reference *kernel;
+	struct ct_shape shape;
 	unsigned char arguments[512];
 	struct event *event;
 	uint64_t ticket;

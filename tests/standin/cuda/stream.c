@@ -54,7 +54,7 @@ static void work(const struct command *command)
 			((unsigned *)command->to)[i] = command->value;
 		break;
 	case LAUNCH:
-		command->kernel->run(&command->launch, command->arguments);
+		command->kernel->run(command->shape, command->arguments);
 		break;
 	case WAIT:
 		wait_for(command->event, command->ticket);
