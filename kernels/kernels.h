@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Our CUDA kernels as the host sees them: names, arguments, launch shapes, what each one does and
- * in which units. Shared by the device code (kernels/*.cu), by victims and aggressors, and by the
+ * in which units. Shared by the device code (the .cu files), by victims and aggressors, and by the
  * CPU reference (reference.c) that checks the kernels and stands in for them.
  *
  * Every kernel takes one struct by value, so a launch has one parameter: its address. A kernel NAME
@@ -181,7 +181,8 @@ struct ct_arg_atomics {
 /*
  * power: of every four warps three keep the tensor cores busy (as sm_tensor does) and one streams
  * `vectors` vectors of 16 bytes at `from`, until each is through its `iterations`: a streaming warp
- * reads 32 vectors an iteration and goes round. Each thread stores one float at `result`.
+ * reads 32 vectors an iteration and goes round; `vectors` is a multiple of 32. Each thread stores
+ * one float at `result`. Work: ct_power_operations, of the tensor cores.
  */
 struct ct_arg_power {
 	uint64_t result, from;
@@ -331,6 +332,11 @@ static inline double ct_tensor_operations(struct ct_shape shape, uint32_t iterat
 static inline double ct_sfu_operations(struct ct_shape shape, uint32_t iterations)
 {
 	return (double)CT_SFU_PER_ITERATION * iterations * shape.grid_x * shape.block;
+}
+
+static inline double ct_power_operations(struct ct_shape shape, uint32_t iterations)
+{
+	return ct_tensor_operations(shape, iterations) * 3 / 4;
 }
 
 /* The function behind `fill`: a good mix of both words. */
