@@ -113,8 +113,10 @@ class Gpu(CotenantTest):
     def test_the_part_of_a_gpu_that_is_asked_for(self):
         """A green context, a priority, another device; and what is not there is refused."""
         good = self.bench("gpu_copy", "size=4K", "gpu=1/sms:8-15/priority:high",
-                          environment=driver("gpus=2 sms=132"))
-        self.assert_good(good)
+                          "--json", environment=driver("gpus=2 sms=132"))
+        device = self.assert_json(good, "cotenant.bench/1")["device"]
+        self.assertEqual(device["green"], {"first_sm": 8, "sms": 8, "group": 8})
+        self.assertEqual((device["priority"], device["pci"]), (-5, "0000:42:00.0"))
         for gpu, words in [("2", "the driver shows 2 GPUs here, 0 to 1"),
                            ("0/sms:0-3", "come in groups of 8"),
                            ("0/cores:1", "'cores:1' is no part of a GPU")]:
