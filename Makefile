@@ -63,7 +63,7 @@ ifdef SANITIZE
 ALL_LDFLAGS += -fsanitize=$(SANITIZE)
 endif
 
-SOURCES := $(sort $(wildcard bench/*.c noise/*.c harness/*/*.c))
+SOURCES := $(sort $(wildcard bench/*.c noise/*.c kernels/*.c harness/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 LIBRARY_OBJECTS := $(filter-out $(BUILD)/obj/harness/cli/main.o,$(OBJECTS))
 LIBRARY := $(BUILD)/libcotenant.a
@@ -76,7 +76,7 @@ FUZZERS     := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c))
 Q := $(if $(V),,@)
 
 .PHONY: all demo test test-unit test-cli test-browser unit-tests bench bench-tools fuzzers lint install clean \
-        print-cflags
+        print-cflags print-nvcc
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -109,6 +109,22 @@ endif
 $(BUILD)/obj/harness/report/page_assets.o: private ALL_CFLAGS += -DCT_ECHARTS_FILE='"$(ECHARTS)"'
 $(BUILD)/obj/harness/report/page_assets.o: $(PAGE_FILES) $(ECHARTS)
 
+# CUDA kernels: one fatbin with machine code for every GPU that this nvcc knows of, and PTX for those
+# it does not. Without nvcc an empty one takes its place.
+NVCC ?= $(firstword $(shell command -v nvcc 2>/dev/null) $(wildcard /usr/local/cuda/bin/nvcc))
+NVCC_FLAGS := -std=c++17 -O3 -I. --compiler-options -Wall
+KERNELS := $(BUILD)/kernels.fatbin
+$(BUILD)/obj/kernels/image.o: private ALL_CFLAGS += -DCT_KERNELS_FILE='"$(KERNELS)"'
+$(BUILD)/obj/kernels/image.o: $(KERNELS)
+$(KERNELS): kernels/all.cu $(wildcard kernels/*.cu kernels/*.cuh) kernels/kernels.h $(BUILD)/nvcc.stamp
+ifeq ($(NVCC),)
+	@echo "  no nvcc: building without GPU kernels"
+	$(Q): > $@
+else
+	@echo "  NVCC  $@"
+	$(Q)$(NVCC) $(NVCC_FLAGS) $$(kernels/targets.sh $(NVCC)) -fatbin -o $@ $<
+endif
+
 # A stamp holds one value and changes only when the value does.
 define stamp
 	@mkdir -p $(@D)
@@ -121,6 +137,8 @@ $(BUILD)/flags.stamp: force
 	$(call stamp,$(CC) $(ALL_CFLAGS))
 $(BUILD)/link.stamp: force
 	$(call stamp,$(CC) $(ALL_LDFLAGS) $(ALL_LIBS))
+$(BUILD)/nvcc.stamp: force
+	$(call stamp,$(NVCC) $(NVCC_FLAGS))
 $(BUILD)/members.stamp: force
 	$(call stamp,$(LIBRARY_OBJECTS))
 
@@ -152,6 +170,14 @@ $(BUILD)/tests/standin/old/libnvidia-ml.so.1: private WARNINGS += -DSTANDIN_OLD
 $(STANDINS): tests/standin/nvml/nvml.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -fPIC -shared $(WARNINGS) -o $@ $<
+# The driver of a GPU: its kernels are the CPU references of ours.
+STANDIN_CUDA := $(BUILD)/tests/standin/libcuda.so.1
+STANDIN_CUDA_SOURCES := $(wildcard tests/standin/cuda/*.c) $(wildcard kernels/reference*.c)
+$(STANDIN_CUDA): $(STANDIN_CUDA_SOURCES) $(wildcard tests/standin/cuda/*.h kernels/*.h)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -I. -D_GNU_SOURCE -O2 -g -fPIC -shared -fvisibility=hidden $(WARNINGS) \
+		-o $@ $(STANDIN_CUDA_SOURCES) -lm -lpthread
+STANDINS += $(STANDIN_CUDA)
 RECORDED := $(BUILD)/tests/fixtures/probe/made
 $(RECORDED): tests/fixtures/probe/make.py
 	$(Q)$(PYTHON) $< $(@D) && touch $@
@@ -194,6 +220,9 @@ bench: all bench-tools
 # For tools that compile by themselves, as clang-tidy does.
 print-cflags:
 	@echo $(ALL_CFLAGS) -DCT_VERSION='""'
+
+print-nvcc:
+	@echo $(NVCC)
 
 lint:
 	$(Q)ci/format.sh

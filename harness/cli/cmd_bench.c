@@ -191,6 +191,8 @@ static void print_json(const struct ct_adhoc *adhoc, const struct ct_crew *crew,
 	json_object_update(all, stats);
 	json_decref(stats);
 	json_object_set(all, "clock", json_object_get(crew->victim_ready, "clock"));
+	if (json_object_get(crew->victim_ready, "device"))
+		json_object_set(all, "device", json_object_get(crew->victim_ready, "device"));
 	if (beside) {
 		stats = summary_json(beside);
 		json_object_set_new(stats, "aggressor", json_string(adhoc->aggressor.name));

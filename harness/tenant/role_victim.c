@@ -136,6 +136,8 @@ static bool setup_role(struct ct_worker *worker, const json_t *setup, json_t *re
 			    json_integer((json_int_t)role->runner.env.bytes_per_operation));
 	json_object_set_new(reply, "answer", json_string(role->answer));
 	json_object_set_new(reply, "clock", clock_json(&worker->clock));
+	if (role->runner.env.device)
+		json_object_set(reply, "device", role->runner.env.device);
 	json_object_set_new(reply, "counters", ct_sampler_describe(&role->counters));
 	return true;
 }

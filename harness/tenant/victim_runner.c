@@ -284,6 +284,7 @@ bool ct_victim_runner_start(struct ct_victim_runner *runner, const struct ct_vic
 		return true;
 	pthread_join(runner->thread, NULL);
 	ct_recorder_free(&runner->recorder);
+	json_decref(runner->env.device);
 	*err = runner->error;
 	return false;
 }
@@ -336,4 +337,5 @@ void ct_victim_runner_stop(struct ct_victim_runner *runner)
 	pthread_mutex_unlock(&runner->lock);
 	pthread_join(runner->thread, NULL);
 	ct_recorder_free(&runner->recorder);
+	json_decref(runner->env.device);
 }
