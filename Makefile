@@ -153,11 +153,15 @@ $(BUILD)/tests/standin/old/libnvidia-ml.so.1: private WARNINGS += -DSTANDIN_OLD
 $(STANDINS): tests/standin/nvml/nvml.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -fPIC -shared $(WARNINGS) -o $@ $<
+VERBS_STANDIN := $(BUILD)/tests/standin/libibverbs.so.1
+$(VERBS_STANDIN): $(wildcard tests/standin/verbs/*)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -I. -O1 -g -fPIC -shared $(WARNINGS) -o $@ $(filter %.c,$^) -lpthread
 RECORDED := $(BUILD)/tests/fixtures/probe/made
 $(RECORDED): tests/fixtures/probe/make.py
 	$(Q)$(PYTHON) $< $(@D) && touch $@
 
-unit-tests: $(UNIT_TESTS) $(STANDINS) $(RECORDED)
+unit-tests: $(UNIT_TESTS) $(STANDINS) $(VERBS_STANDIN) $(RECORDED)
 bench-tools: $(BENCH_TOOLS)
 fuzzers: $(FUZZERS)
 
@@ -169,7 +173,7 @@ test: all unit-tests
 	$(Q)$(RUN_TESTS) $(UNIT_TESTS) $(CLI_TESTS)
 test-unit: unit-tests
 	$(Q)$(RUN_TESTS) $(UNIT_TESTS)
-test-cli: all $(STANDINS) $(RECORDED)
+test-cli: all $(STANDINS) $(VERBS_STANDIN) $(RECORDED)
 	$(Q)$(RUN_TESTS) $(CLI_TESTS)
 
 # The report in a real browser: scripts/setup.sh --browser installs what it takes.

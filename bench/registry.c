@@ -5,9 +5,25 @@
 #include <string.h>
 
 const struct ct_victim_ops *const ct_victims[] = {
-	&ct_bench_null,      &ct_bench_mem_latency, &ct_bench_mem_bandwidth, &ct_bench_gemm_cpu,
-	&ct_bench_spin,      &ct_bench_wakeup,      &ct_bench_vmexit,        &ct_bench_syscall,
-	&ct_bench_pagefault, &ct_bench_ipc,         &ct_bench_tcp_rr,        NULL,
+	&ct_bench_null,
+	&ct_bench_mem_latency,
+	&ct_bench_mem_bandwidth,
+	&ct_bench_gemm_cpu,
+	&ct_bench_spin,
+	&ct_bench_wakeup,
+	&ct_bench_vmexit,
+	&ct_bench_syscall,
+	&ct_bench_pagefault,
+	&ct_bench_ipc,
+	&ct_bench_tcp_rr,
+	&ct_bench_rdma_write_lat,
+	&ct_bench_rdma_send_lat,
+	&ct_bench_rdma_read_lat,
+	&ct_bench_rdma_atomic_lat,
+	&ct_bench_rdma_write_bw,
+	&ct_bench_rdma_reg_lat,
+	&ct_bench_rdma_conn_lat,
+	NULL,
 };
 
 const struct ct_victim_ops *ct_victim_find(const char *name)

@@ -17,5 +17,12 @@ extern const struct ct_victim_ops ct_bench_syscall;
 extern const struct ct_victim_ops ct_bench_pagefault;
 extern const struct ct_victim_ops ct_bench_ipc;
 extern const struct ct_victim_ops ct_bench_tcp_rr;
+extern const struct ct_victim_ops ct_bench_rdma_write_lat;
+extern const struct ct_victim_ops ct_bench_rdma_send_lat;
+extern const struct ct_victim_ops ct_bench_rdma_read_lat;
+extern const struct ct_victim_ops ct_bench_rdma_atomic_lat;
+extern const struct ct_victim_ops ct_bench_rdma_write_bw;
+extern const struct ct_victim_ops ct_bench_rdma_reg_lat;
+extern const struct ct_victim_ops ct_bench_rdma_conn_lat;
 
 #endif

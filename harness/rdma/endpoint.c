@@ -166,12 +166,8 @@ bool ct_rdma_end_open(struct ct_rdma_end *end, const struct ct_rdma_device *devi
 
 static void close_lanes(struct ct_rdma_end *end)
 {
-	for (unsigned i = 0; end->lanes && i < end->wish.qps; i++) {
-		if (end->lanes[i].qp)
-			end->device->verbs.destroy_qp(end->lanes[i].qp);
-		if (end->lanes[i].ah)
-			end->device->verbs.destroy_ah(end->lanes[i].ah);
-	}
+	for (unsigned i = 0; end->lanes && i < end->wish.qps; i++)
+		ct_rdma_lane_destroy(end, i);
 	free(end->lanes);
 }
 
@@ -385,6 +381,36 @@ bool ct_rdma_end_connect(struct ct_rdma_end *end, const char *record, const char
 	    ct_rdma_record_check(&end->remote, token, other, err) && connect_lanes(end, err))
 		return true;
 	return ct_error_in(err, "RDMA device %s", end->device->name);
+}
+
+bool ct_rdma_lane_create(struct ct_rdma_end *end, unsigned index, struct ct_error *err)
+{
+	return make_lane(end, index, err) && to_init(end, &end->lanes[index], err);
+}
+
+/* The other end is this one. */
+bool ct_rdma_lane_loop(struct ct_rdma_end *end, unsigned index, struct ct_error *err)
+{
+	struct ct_rdma_lane *lane = &end->lanes[index];
+
+	end->remote.mtu = own_mtu(end);
+	end->remote.reads = (unsigned)end->device->attr.max_qp_rd_atom;
+	end->remote.lid = end->device->port_attr.lid;
+	end->remote.gid = end->device->gid;
+	end->remote.psn = end->psn;
+	lane->remote_qpn = lane->qp->qp_num;
+	return to_receive(end, lane, err) && to_send(end, lane, err);
+}
+
+void ct_rdma_lane_destroy(struct ct_rdma_end *end, unsigned index)
+{
+	struct ct_rdma_lane *lane = &end->lanes[index];
+
+	if (lane->qp)
+		end->device->verbs.destroy_qp(lane->qp);
+	if (lane->ah)
+		end->device->verbs.destroy_ah(lane->ah);
+	*lane = (struct ct_rdma_lane){0};
 }
 
 bool ct_rdma_lane_renew(struct ct_rdma_end *end, unsigned index, struct ct_error *err)

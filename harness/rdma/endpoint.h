@@ -90,6 +90,14 @@ bool ct_rdma_end_connect(struct ct_rdma_end *end, const char *record, const char
 /* Brings a queue pair that failed up again, with the same sequence number. */
 bool ct_rdma_lane_renew(struct ct_rdma_end *end, unsigned lane, struct ct_error *err);
 
+/*
+ * A single queue pair again from nothing, for workloads whose work that is: made and initialised,
+ * then brought up against itself, through the adapter's loopback.
+ */
+bool ct_rdma_lane_create(struct ct_rdma_end *end, unsigned lane, struct ct_error *err);
+bool ct_rdma_lane_loop(struct ct_rdma_end *end, unsigned lane, struct ct_error *err);
+void ct_rdma_lane_destroy(struct ct_rdma_end *end, unsigned lane);
+
 /* Address of a region, and how the other end's are addressed. */
 static inline unsigned char *ct_rdma_region(const struct ct_rdma_end *end, unsigned region)
 {

@@ -24,23 +24,23 @@ unsigned ct_rdma_mtu(const struct ct_rdma_options *options);
 bool ct_rdma_open(struct ct_rdma_device *device, const char *nic,
 		  const struct ct_rdma_options *options, struct ct_error *err);
 
-/* Rows of a parameter table; `type` is the workload's struct, which has these as `member`. */
-#define CT_RDMA_PARAMS(type, member)                                                             \
+/* Rows of a parameter table; `options` is the workload's struct, which has these as `member`. */
+#define CT_RDMA_PARAMS(options, member)                                                          \
 	{.name = "gid_index",                                                                    \
 	 .type = CT_PARAM_TEXT,                                                                  \
-	 .offset = offsetof(type, member.gid_index),                                             \
+	 .offset = offsetof(options, member.gid_index),                                          \
 	 .fallback = "auto",                                                                     \
 	 .help = "index of the address in the port's table, at both ends; auto prefers RoCE v2 " \
 		 "with IPv4"},                                                                   \
 		{.name = "port",                                                                 \
 		 .type = CT_PARAM_COUNT,                                                         \
-		 .offset = offsetof(type, member.port),                                          \
+		 .offset = offsetof(options, member.port),                                       \
 		 .fallback = "0",                                                                \
 		 .min = "0",                                                                     \
 		 .max = "255",                                                                   \
 		 .help = "port of the RDMA device, at both ends; 0: the first active one"},      \
 	{                                                                                        \
-		.name = "mtu", .type = CT_PARAM_CHOICE, .offset = offsetof(type, member.mtu),    \
+		.name = "mtu", .type = CT_PARAM_CHOICE, .offset = offsetof(options, member.mtu), \
 		.fallback = "port", .choices = ct_rdma_mtu_names,                                \
 		.help = "bytes of a packet at most; port: what the port has"                     \
 	}
