@@ -24,7 +24,7 @@ endif
 # Debian's own Python: h5py and scipy come from packages, and another python3 may lead the PATH.
 PYTHON  ?= $(firstword $(wildcard /usr/bin/python3) python3)
 # Of libibverbs only the headers are used: it is loaded at run time, and nothing is linked.
-PKG     := hwloc jansson hdf5 inih liburing libcmark libibverbs
+PKG     := hwloc jansson hdf5 inih liburing libcmark libmnl libibverbs
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION 2>/dev/null || echo unknown)
 
 # Targets that compile nothing work on a machine without the libraries.

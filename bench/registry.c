@@ -5,6 +5,7 @@
 #include <string.h>
 
 const struct ct_victim_ops *const ct_victims[] = {
+	/* clang-format off: one line each */
 	&ct_bench_null,
 	&ct_bench_mem_latency,
 	&ct_bench_mem_bandwidth,
@@ -24,6 +25,13 @@ const struct ct_victim_ops *const ct_victims[] = {
 	&ct_bench_rdma_reg_lat,
 	&ct_bench_rdma_conn_lat,
 	NULL,
+	&ct_bench_udp_rr,
+	&ct_bench_tcp_stream,
+	&ct_bench_connect,
+	&ct_bench_ring_allreduce,
+	&ct_bench_alltoall,
+	NULL,
+	/* clang-format on */
 };
 
 const struct ct_victim_ops *ct_victim_find(const char *name)

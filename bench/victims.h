@@ -24,5 +24,10 @@ extern const struct ct_victim_ops ct_bench_rdma_atomic_lat;
 extern const struct ct_victim_ops ct_bench_rdma_write_bw;
 extern const struct ct_victim_ops ct_bench_rdma_reg_lat;
 extern const struct ct_victim_ops ct_bench_rdma_conn_lat;
+extern const struct ct_victim_ops ct_bench_udp_rr;
+extern const struct ct_victim_ops ct_bench_tcp_stream;
+extern const struct ct_victim_ops ct_bench_connect;
+extern const struct ct_victim_ops ct_bench_ring_allreduce;
+extern const struct ct_victim_ops ct_bench_alltoall;
 
 #endif

@@ -16,5 +16,6 @@ extern const struct ct_aggressor_ops ct_noise_lock;
 extern const struct ct_aggressor_ops ct_noise_fork;
 extern const struct ct_aggressor_ops ct_noise_disk;
 extern const struct ct_aggressor_ops ct_noise_tcp_flood;
+extern const struct ct_aggressor_ops ct_noise_vf_flood;
 
 #endif

@@ -20,6 +20,8 @@ const char *ct_message_name(unsigned type)
 		return "QUIT";
 	case CT_MSG_CONNECT:
 		return "CONNECT";
+	case CT_MSG_STAY:
+		return "STAY";
 	case CT_MSG_HELLO:
 		return "HELLO";
 	case CT_MSG_READY:

@@ -10,9 +10,9 @@
  *   controller  CALIBRATE {seconds}            worker  CALIBRATED {rate}
  *   controller  LOAD {intensity, solo_rate}    worker  LOADED {share}, then NOISE until UNLOADED
  *   controller  RUN {warmup_ns, measure_ns}    worker  EPOCH ..., DONE
- *   controller  UNLOAD                         worker  UNLOADED
- *   controller  QUIT, or end of file           worker  exits
- *                                              worker, at any time: FAILED {kind, text}, then exits
+ *   controller  STAY {ns}                      (to who has nothing to do in a phase: how long it
+ * is) controller  UNLOAD                         worker  UNLOADED controller  QUIT, or end of file
+ * worker  exits worker, at any time: FAILED {kind, text}, then exits
  *
  * CONNECT goes to a workload and all its peers at once, where one of them has a connect step.
  */
@@ -35,6 +35,7 @@ enum ct_message {
 	CT_MSG_CLOCK,
 	CT_MSG_QUIT,
 	CT_MSG_CONNECT,
+	CT_MSG_STAY,
 
 	CT_MSG_HELLO = 64,
 	CT_MSG_READY,
