@@ -17,5 +17,10 @@ extern const struct ct_aggressor_ops ct_noise_fork;
 extern const struct ct_aggressor_ops ct_noise_disk;
 extern const struct ct_aggressor_ops ct_noise_tcp_flood;
 extern const struct ct_aggressor_ops ct_noise_vf_flood;
+extern const struct ct_aggressor_ops ct_noise_rdma_flood;
+extern const struct ct_aggressor_ops ct_noise_rdma_cache;
+extern const struct ct_aggressor_ops ct_noise_rdma_incast;
+extern const struct ct_aggressor_ops ct_noise_rdma_exception;
+extern const struct ct_aggressor_ops ct_noise_rdma_control;
 
 #endif

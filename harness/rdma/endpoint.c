@@ -303,7 +303,8 @@ static bool to_receive(struct ct_rdma_end *end, const struct ct_rdma_lane *lane,
 	if (wish->type == CT_RDMA_RC) {
 		attr.max_dest_rd_atomic = reads_limit((unsigned)end->device->attr.max_qp_rd_atom);
 		attr.min_rnr_timer =
-			(uint8_t)(wish->rnr_timer ? wish->rnr_timer : CT_RDMA_RNR_TIMER);
+			(uint8_t)(wish->rnr_timer || wish->rnr_longest ? wish->rnr_timer
+								       : CT_RDMA_RNR_TIMER);
 		mask |= IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER;
 	}
 	code = end->device->verbs.modify_qp(lane->qp, &attr, mask);

@@ -45,6 +45,7 @@ struct ct_rdma_wish {
 
 	/* How failures are dealt with; 0 is what perftest has. */
 	unsigned timeout, retries; /* acknowledgement: 4.096 us * 2^timeout, so often */
+	bool rnr_longest;          /* rnr_timer is 0 and means it: 655.36 ms */
 	unsigned rnr_timer;        /* IB's code of the time a sender is asked to wait */
 	bool rnr_limited;          /* rnr_retries counts; else without end */
 	unsigned rnr_retries;
