@@ -5,7 +5,7 @@
 #include <string.h>
 
 const struct ct_aggressor_ops *const ct_aggressors[] = {
-	/* clang-format off: one line each */
+	/* clang-format off */
 	&ct_noise_null,       &ct_noise_membw,    &ct_noise_llc,  &ct_noise_tlb,  &ct_noise_cpu,
 	&ct_noise_mmap_churn, &ct_noise_ipi,      &ct_noise_lock, &ct_noise_fork, &ct_noise_disk,
 	&ct_noise_tcp_flood,  &ct_noise_vf_flood, &ct_noise_rdma_flood, &ct_noise_rdma_cache,
