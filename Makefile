@@ -23,7 +23,8 @@ CC      := gcc
 endif
 # Debian's own Python: h5py and scipy come from packages, and another python3 may lead the PATH.
 PYTHON  ?= $(firstword $(wildcard /usr/bin/python3) python3)
-PKG     := hwloc jansson hdf5 inih liburing libcmark libmnl
+# Of libibverbs only the headers are used: it is loaded at run time, and nothing is linked.
+PKG     := hwloc jansson hdf5 inih liburing libcmark libmnl libibverbs
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION 2>/dev/null || echo unknown)
 
 # Targets that compile nothing work on a machine without the libraries.
@@ -178,11 +179,15 @@ $(STANDIN_CUDA): $(STANDIN_CUDA_SOURCES) $(wildcard tests/standin/cuda/*.h kerne
 	$(Q)$(CC) -std=gnu11 -I. -D_GNU_SOURCE -O2 -g -fPIC -shared -fvisibility=hidden $(WARNINGS) \
 		-o $@ $(STANDIN_CUDA_SOURCES) -lm -lpthread
 STANDINS += $(STANDIN_CUDA)
+VERBS_STANDIN := $(BUILD)/tests/standin/libibverbs.so.1
+$(VERBS_STANDIN): $(wildcard tests/standin/verbs/*)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -I. -O1 -g -fPIC -shared $(WARNINGS) -o $@ $(filter %.c,$^) -lpthread
 RECORDED := $(BUILD)/tests/fixtures/probe/made
 $(RECORDED): tests/fixtures/probe/make.py
 	$(Q)$(PYTHON) $< $(@D) && touch $@
 
-unit-tests: $(UNIT_TESTS) $(STANDINS) $(RECORDED)
+unit-tests: $(UNIT_TESTS) $(STANDINS) $(VERBS_STANDIN) $(RECORDED)
 bench-tools: $(BENCH_TOOLS)
 fuzzers: $(FUZZERS)
 
@@ -194,7 +199,7 @@ test: all unit-tests
 	$(Q)$(RUN_TESTS) $(UNIT_TESTS) $(CLI_TESTS)
 test-unit: unit-tests
 	$(Q)$(RUN_TESTS) $(UNIT_TESTS)
-test-cli: all $(STANDINS) $(RECORDED)
+test-cli: all $(STANDINS) $(VERBS_STANDIN) $(RECORDED)
 	$(Q)$(RUN_TESTS) $(CLI_TESTS)
 
 # The report in a real browser: scripts/setup.sh --browser installs what it takes.

@@ -20,6 +20,11 @@ const struct ct_aggressor_ops *const ct_aggressors[] = {
 	&ct_noise_vf_flood,
 	&ct_noise_vf_control,
 	&ct_noise_vf_interrupts,
+	&ct_noise_rdma_flood,
+	&ct_noise_rdma_cache,
+	&ct_noise_rdma_incast,
+	&ct_noise_rdma_exception,
+	&ct_noise_rdma_control,
 	NULL,
 	/* clang-format on */
 };

@@ -9,7 +9,8 @@ VICTIMS = {"null", "mem_latency", "mem_bandwidth", "gemm_cpu", "spin", "wakeup",
 AGGRESSORS = {"null", "membw", "llc", "tlb", "cpu", "mmap_churn", "ipi", "lock", "fork", "disk",
               "tcp_flood", "vf_flood", "vf_control", "vf_interrupts"}
 RESOURCES = {"core", "l1", "l2", "llc", "memory", "tlb", "interconnect", "scheduler", "kernel",
-             "interrupt", "hypervisor", "network", "storage", "pcie", "power"}
+             "interrupt", "hypervisor", "network", "storage", "pcie", "power",
+             "rdma"}
 
 
 class ListJson(CotenantTest):
