@@ -4,10 +4,26 @@
 
 #include <string.h>
 
-const struct ct_aggressor_ops *const ct_aggressors[] = {
-	&ct_noise_null, &ct_noise_membw,      &ct_noise_llc,       &ct_noise_tlb,
-	&ct_noise_cpu,  &ct_noise_mmap_churn, &ct_noise_ipi,       &ct_noise_lock,
-	&ct_noise_fork, &ct_noise_disk,       &ct_noise_tcp_flood, NULL};
+const struct ct_aggressor_ops *const ct_aggressors[] = {&ct_noise_null,
+							&ct_noise_membw,
+							&ct_noise_llc,
+							&ct_noise_tlb,
+							&ct_noise_cpu,
+							&ct_noise_mmap_churn,
+							&ct_noise_ipi,
+							&ct_noise_lock,
+							&ct_noise_fork,
+							&ct_noise_disk,
+							&ct_noise_tcp_flood,
+							&ct_noise_gpu_hbm,
+							&ct_noise_gpu_l2,
+							&ct_noise_gpu_sm,
+							&ct_noise_gpu_pcie,
+							&ct_noise_gpu_launch_flood,
+							&ct_noise_gpu_alloc_churn,
+							&ct_noise_gpu_power,
+							&ct_noise_gpu_atomics,
+							NULL};
 
 const struct ct_aggressor_ops *ct_aggressor_find(const char *name)
 {
