@@ -23,7 +23,7 @@ CC      := gcc
 endif
 # Debian's own Python: h5py and scipy come from packages, and another python3 may lead the PATH.
 PYTHON  ?= $(firstword $(wildcard /usr/bin/python3) python3)
-PKG     := hwloc jansson hdf5 inih liburing libcmark
+PKG     := hwloc jansson hdf5 inih liburing libcmark libmnl
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION 2>/dev/null || echo unknown)
 
 # Targets that compile nothing work on a machine without the libraries.
@@ -170,6 +170,14 @@ $(BUILD)/tests/standin/old/libnvidia-ml.so.1: private WARNINGS += -DSTANDIN_OLD
 $(STANDINS): tests/standin/nvml/nvml.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -fPIC -shared $(WARNINGS) -o $@ $<
+# The driver of a GPU: its kernels are the CPU references of ours.
+STANDIN_CUDA := $(BUILD)/tests/standin/libcuda.so.1
+STANDIN_CUDA_SOURCES := $(wildcard tests/standin/cuda/*.c) $(wildcard kernels/reference*.c)
+$(STANDIN_CUDA): $(STANDIN_CUDA_SOURCES) $(wildcard tests/standin/cuda/*.h kernels/*.h)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -I. -D_GNU_SOURCE -O2 -g -fPIC -shared -fvisibility=hidden $(WARNINGS) \
+		-o $@ $(STANDIN_CUDA_SOURCES) -lm -lpthread
+STANDINS += $(STANDIN_CUDA)
 RECORDED := $(BUILD)/tests/fixtures/probe/made
 $(RECORDED): tests/fixtures/probe/make.py
 	$(Q)$(PYTHON) $< $(@D) && touch $@

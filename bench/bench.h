@@ -36,6 +36,8 @@ struct ct_victim_env {
 					   unless set */
 	uint64_t bytes_per_operation; /* for victims that move data: rate = this over latency; else
 					 0 */
+	json_t *device; /* what is in force of the GPU or NIC it opened: goes into the result. The
+			   harness releases it, also when setup fails after it was set. */
 };
 
 struct ct_victim_ops {

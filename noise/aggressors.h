@@ -24,5 +24,6 @@ extern const struct ct_aggressor_ops ct_noise_gpu_launch_flood;
 extern const struct ct_aggressor_ops ct_noise_gpu_alloc_churn;
 extern const struct ct_aggressor_ops ct_noise_gpu_power;
 extern const struct ct_aggressor_ops ct_noise_gpu_atomics;
+extern const struct ct_aggressor_ops ct_noise_vf_flood;
 
 #endif

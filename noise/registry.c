@@ -23,6 +23,7 @@ const struct ct_aggressor_ops *const ct_aggressors[] = {&ct_noise_null,
 							&ct_noise_gpu_alloc_churn,
 							&ct_noise_gpu_power,
 							&ct_noise_gpu_atomics,
+							&ct_noise_vf_flood,
 							NULL};
 
 const struct ct_aggressor_ops *ct_aggressor_find(const char *name)

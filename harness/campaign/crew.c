@@ -242,6 +242,7 @@ bool ct_place_tenant(struct ct_links *links, const struct ct_tenant *tenant,
 		placement->nodes = copy_member(ready, "nodes");
 		placement->netns = copy_member(ready, "netns");
 		placement->probe = json_incref(json_object_get(ready, "probe"));
+		placement->function = json_incref(json_object_get(ready, "function"));
 		placement->clock_offset_ns = link.clock_offset_ns;
 		placement->clock_error_ns = link.clock_error_ns;
 		good = placement->cpus && placement->nodes && placement->netns &&
@@ -264,6 +265,8 @@ json_t *ct_placement_json(const struct ct_placement *placement, const struct ct_
 	if (json && placement->probe &&
 	    (!ct_via_is_local(tenant->via) || ct_limits_any(&tenant->limits)))
 		json_object_set(json, "probe", placement->probe);
+	if (json && placement->function)
+		json_object_set(json, "function", placement->function);
 	return json;
 }
 
@@ -274,6 +277,7 @@ void ct_placement_free(struct ct_placement *placement)
 	free(placement->boot_id);
 	free(placement->netns);
 	json_decref(placement->probe);
+	json_decref(placement->function);
 	*placement = (struct ct_placement){0};
 }
 

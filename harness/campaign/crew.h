@@ -24,6 +24,7 @@ struct ct_placement {
 	int64_t clock_offset_ns; /* to add to its clock to get the controller's */
 	int64_t clock_error_ns;  /* the offset is right within this; 0: the same clock */
 	json_t *probe;           /* its own environment, as seen from behind the boundary */
+	json_t *function;        /* what its `nic` is (harness/net/function.h); NULL: names none */
 };
 
 /* A workload to start: one entry of the job as one config sees it. Nothing here is owned. */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "harness/campaign/functions.h"
 #include "harness/core/version.h"
 #include "harness/place/place.h"
 #include "harness/probe/probe.h"
@@ -167,7 +168,8 @@ static bool place_config(struct ct_ground *ground, struct ct_links *links, size_
 	}
 	mark_tenants(ground->job, marks, marks + n);
 	good = place_tenants(ground, links, c, err) &&
-	       check_overlap(ground, c, marks, marks + n, err);
+	       check_overlap(ground, c, marks, marks + n, err) &&
+	       ct_functions_relate(ground->job, config->placements, err);
 	if (good) {
 		config->victim_cpus = cpus_of(config->placements, marks, n);
 		config->noise_cpus = cpus_of(config->placements, marks + n, n);
@@ -241,7 +243,8 @@ static bool check_victims(const struct ct_ground *ground, size_t c, struct ct_er
 				  ground->job->victims[v].tenant, err))
 			return false;
 	}
-	return true;
+	return strcmp(ground->job->configs[c].expect, "sriov") != 0 ||
+	       ct_functions_expect_sriov(ground->job, c, ground->configs[c].placements, err);
 }
 
 /* What the tenants themselves see, behind their boundaries and under their limits. */

@@ -97,7 +97,9 @@ static bool block_usable(const struct ct_results_tables *tables, const struct ct
 		if (phase->count > 0)
 			seen[phase->role] = true;
 	}
-	return seen[CT_ROLE_BASELINE] && seen[CT_ROLE_TREATMENT];
+	/* Where nobody was started, as in listening, there is only one side. */
+	return seen[CT_ROLE_BASELINE] &&
+	       (seen[CT_ROLE_TREATMENT] || tables->cells[block->cell].intensity == 0);
 }
 
 static size_t hist_bins(const struct ct_hist *hist, struct ct_bin *bins)

@@ -62,6 +62,23 @@ static void judge_instrument(struct ct_quality *quality)
 		     100 * quality->planted_error);
 }
 
+/*
+ * Blocks that this file was to have: a part of a plan that several machines share has placed only
+ * the configs that it ran.
+ */
+static uint64_t count_own(const struct ct_results_tables *tables)
+{
+	json_t *placed = json_loads(tables->placement, 0, NULL);
+	size_t own = 0;
+
+	for (size_t i = 0; i < tables->n_cells; i++)
+		own += json_object_get(placed, tables->cells[i].config) != NULL;
+	if (json_object_size(placed) == 0)
+		own = tables->n_cells;
+	json_decref(placed);
+	return tables->replicates * own;
+}
+
 static void judge_blocks(struct ct_quality *quality, const struct ct_results_tables *tables)
 {
 	if (!tables->complete)
@@ -71,6 +88,11 @@ static void judge_blocks(struct ct_quality *quality, const struct ct_results_tab
 		warn(quality, "%llu of %llu planned blocks are missing.",
 		     (unsigned long long)quality->planned - quality->blocks,
 		     (unsigned long long)quality->planned);
+	if (quality->elsewhere > 0)
+		warn(quality,
+		     "%llu more blocks of the plan belong to configs that other machines run: "
+		     "'cotenant merge' joins the parts.",
+		     (unsigned long long)quality->elsewhere);
 	if (quality->failed > 0)
 		warn(quality,
 		     "%zu of %zu blocks failed and are left out; 'cotenant export' "
@@ -105,12 +127,42 @@ static void judge_controls(struct ct_quality *quality, const struct ct_results_t
 	}
 }
 
+/* Named functions on different cards: the card they were to share is not what was measured. */
+static void judge_functions(struct ct_quality *quality, const char *text)
+{
+	json_t *placement = json_loads(text, 0, NULL), *config, *tenant, *relation;
+	const char *config_name, *tenant_name, *victim;
+
+	json_object_foreach(placement, config_name, config)
+	{
+		json_object_foreach(config, tenant_name, tenant)
+		{
+			json_t *beside =
+				json_object_get(json_object_get(tenant, "function"), "beside");
+
+			json_object_foreach(beside, victim, relation)
+			{
+				const char *name = json_string_value(relation);
+
+				if (name && strcmp(name, "apart") == 0)
+					warn(quality,
+					     "Under '%.60s' the tenants '%.60s' and '%.60s' use "
+					     "different network cards: what sharing one costs is "
+					     "not in their cells.",
+					     config_name, victim, tenant_name);
+			}
+		}
+	}
+	json_decref(placement);
+}
+
 void ct_quality_make(struct ct_quality *quality, const struct ct_results *results,
 		     const struct ct_coupling *coupling)
 {
 	const struct ct_results_tables *tables = ct_results_tables(results);
 
-	*quality = (struct ct_quality){.planned = tables->replicates * tables->n_cells};
+	*quality = (struct ct_quality){.planned = count_own(tables)};
+	quality->elsewhere = tables->replicates * tables->n_cells - quality->planned;
 	read_calibration(quality, tables->calibration);
 	for (size_t i = 0; i < coupling->n_cells; i++) {
 		const struct ct_cell_coupling *cell = &coupling->cells[i];
@@ -125,4 +177,5 @@ void ct_quality_make(struct ct_quality *quality, const struct ct_results *result
 	judge_instrument(quality);
 	judge_blocks(quality, tables);
 	judge_controls(quality, tables, coupling);
+	judge_functions(quality, tables->placement);
 }

@@ -22,7 +22,8 @@ struct ct_quality {
 	double null_p50_ns, null_p99_ns, null_max_ns; /* NaN when not said */
 	double planted_delay_ns, planted_recovered_ns, planted_error; /* NaN when not said */
 	size_t blocks, used, failed, not_loaded;
-	uint64_t planned;                /* blocks; 0: the file does not say */
+	uint64_t planned;   /* blocks; 0: the file does not say */
+	uint64_t elsewhere; /* blocks of the plan that belong to other machines' parts of it */
 	uint64_t epochs, counted_epochs; /* of treatments */
 	/* What looks bad, one sentence each, with what to do. */
 	char warnings[CT_MAX_WARNINGS][CT_WARNING_TEXT];

@@ -456,6 +456,8 @@ bool ct_results_add_hist(struct ct_results *results, size_t phase, struct ct_his
 	struct ct_bucket *buckets;
 	bool ok = true;
 
+	if (info->count == 0)
+		return true;
 	if (info->hist_rows == 0)
 		return add_raw(results, phase, into, err);
 	buckets = malloc(PIECE * sizeof *buckets);

@@ -68,7 +68,8 @@ static bool check_histogram(struct ct_results *results, size_t phase,
 	double mean_ns;
 
 	if (info->hist_rows == 0) {
-		if (info->raw_rows != info->count)
+		/* Raw samples of epochs that do not count are kept all the same. */
+		if (info->count > 0 && info->raw_rows != info->count)
 			ct_violation(violations,
 				     "/phases/count[%zu] is %llu, but it has %llu raw rows and no "
 				     "histogram",
@@ -224,6 +225,9 @@ static void check_roles(const struct ct_results_tables *tables, size_t i,
 		else
 			seen |= 1u << phase->order;
 	}
+	/* Where nobody disturbs, as in listening, there is nothing to treat with. */
+	if (block->cell < tables->n_cells && tables->cells[block->cell].intensity == 0)
+		treatment = true;
 	if (block->status == CT_BLOCK_OK && !(baseline && treatment))
 		ct_violation(violations, "/blocks[%zu] is ok, but has no %s", i,
 			     baseline ? "treatment" : "baseline");

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "bench/bench.h"
+#include "harness/net/function.h"
 #include "harness/tenant/protocol.h"
 #include "harness/tenant/worker.h"
 #include "noise/noise.h"
@@ -86,12 +87,16 @@ static bool find_workload(struct peer_role *role, const json_t *setup, struct ct
 	return ct_worker_params(setup, "params", role->params, role->options, err);
 }
 
-/* The first IPv4 address of a network device, else its first IPv6 one. */
-static bool address_of_device(const char *nic, char *out, size_t size, struct ct_error *err)
+/* The first IPv4 address of a function's network device, else its first IPv6 one. */
+static bool address_of_function(const char *nic, char *out, size_t size, struct ct_error *err)
 {
+	struct ct_function function;
 	struct ifaddrs *all = NULL;
 	bool found = false;
 
+	if (!ct_function_resolve(nic, &ct_probe_live, &function, err) ||
+	    !ct_function_needs_netdev(&function, nic, err))
+		return false;
 	if (getifaddrs(&all) != 0)
 		return ct_broken_errno(err, "listing network addresses");
 	for (int family = AF_INET; !found; family = AF_INET6) {
@@ -100,7 +105,7 @@ static bool address_of_device(const char *nic, char *out, size_t size, struct ct
 							     : sizeof(struct sockaddr_in6);
 
 			if (!at->ifa_addr || at->ifa_addr->sa_family != family ||
-			    strcmp(at->ifa_name, nic) != 0)
+			    strcmp(at->ifa_name, function.netdev) != 0)
 				continue;
 			found = getnameinfo(at->ifa_addr, length, out, (socklen_t)size, NULL, 0,
 					    NI_NUMERICHOST) == 0;
@@ -110,9 +115,9 @@ static bool address_of_device(const char *nic, char *out, size_t size, struct ct
 	}
 	freeifaddrs(all);
 	return found || ct_usage(err,
-				 "nic = %s: no such network device here, or it has no address "
-				 "(see 'ip address')",
-				 nic);
+				 "nic = %s: %s has no address: give it one with 'ip address add', "
+				 "or name one with 'address ='",
+				 nic, function.netdev);
 }
 
 static bool choose_address(struct peer_role *role, const json_t *setup, struct ct_error *err)
@@ -121,7 +126,7 @@ static bool choose_address(struct peer_role *role, const json_t *setup, struct c
 	const char *nic = json_string_value(json_object_get(setup, "nic"));
 
 	if ((!address || !address[0]) && nic && nic[0])
-		return address_of_device(nic, role->address, sizeof role->address, err);
+		return address_of_function(nic, role->address, sizeof role->address, err);
 	if (!address || !address[0])
 		address = "127.0.0.1";
 	if (strlen(address) >= sizeof role->address)

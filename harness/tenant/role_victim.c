@@ -10,8 +10,11 @@
 #include "harness/tenant/victim_runner.h"
 #include "harness/tenant/worker.h"
 
-/* The control thread looks this often for the end of a phase and for closed epochs. */
-enum { LOOK_NS = 20000000 };
+/*
+ * The control thread looks this often for the end of a phase and for closed epochs; less often
+ * where the victim rests most of the time, and the looking would cost more than the measuring.
+ */
+enum { LOOK_NS = 20000000, LOOK_WHILE_RESTING_NS = 100000000 };
 
 struct victim_role {
 	const struct ct_victim_ops *ops;
@@ -25,6 +28,11 @@ struct victim_role {
 	struct ct_covariates before;
 	struct ct_sampler counters;
 };
+
+static uint64_t look_ns(const struct victim_role *role)
+{
+	return role->common.duty < 100 ? LOOK_WHILE_RESTING_NS : LOOK_NS;
+}
 
 static void free_role(struct victim_role *role)
 {
@@ -121,6 +129,8 @@ static bool setup_role(struct ct_worker *worker, const json_t *setup, json_t *re
 	json_object_set_new(reply, "bytes_per_operation",
 			    json_integer((json_int_t)role->runner.env.bytes_per_operation));
 	json_object_set_new(reply, "clock", clock_json(&worker->clock));
+	if (role->runner.env.device)
+		json_object_set(reply, "device", role->runner.env.device);
 	json_object_set_new(reply, "counters", ct_sampler_describe(&role->counters));
 	return true;
 }
@@ -147,7 +157,7 @@ static bool begin_phase(struct ct_worker *worker, struct victim_role *role, cons
 	restart_counting(role);
 	ct_victim_runner_begin(&role->runner, &request);
 	role->running = true;
-	worker->wake_ns = ct_monotonic_ns() + LOOK_NS;
+	worker->wake_ns = ct_monotonic_ns() + look_ns(role);
 	return true;
 }
 
@@ -266,7 +276,7 @@ static bool tick(struct ct_worker *worker, struct ct_error *err)
 	struct victim_role *role = worker->role_state;
 	bool finished = ct_victim_runner_finished(&role->runner);
 
-	worker->wake_ns = finished ? UINT64_MAX : ct_monotonic_ns() + LOOK_NS;
+	worker->wake_ns = finished ? UINT64_MAX : ct_monotonic_ns() + look_ns(role);
 	/* Asked before the epochs are taken: what was closed by then is all there is. */
 	if (!send_closed_epochs(worker, role, err))
 		return false;

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "harness/tenant/victim_runner.h"
 
+#include <math.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+/* Of a victim that rests in between: waking up costs as much CPU time as a short burst. */
+enum { BURST_NS = 200000, SHORTEST_REST_NS = 10000000 };
 
 /*
  * The timed loop, once for all victims. Between the two stamps there is one indirect call and the
@@ -82,8 +87,62 @@ static bool open_loop(struct ct_victim_runner *runner, uint64_t end_tick)
 	return true;
 }
 
+static double thread_cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
+}
+
+static void sleep_ns(double ns)
+{
+	struct timespec ts = {.tv_sec = (time_t)(ns / 1e9), .tv_nsec = (long)fmod(ns, 1e9)};
+
+	nanosleep(&ts, NULL);
+}
+
+/*
+ * A victim that measures now and then: bursts of samples, and rests that keep its share of the CPU
+ * at `duty`. CPU time is what counts: a victim that sleeps as part of its work, or is held up by a
+ * neighbour, uses none and need not rest for it. The first operation after a rest finds cold caches
+ * and a sleeping core, whatever the neighbours do; it is not recorded.
+ */
+static bool resting_loop(struct ct_victim_runner *runner, uint64_t end_tick)
+{
+	const struct ct_victim_ops *ops = runner->ops;
+	const struct ct_clock *clock = runner->env.clock;
+	const double rest = 100.0 / runner->common->duty - 1;
+	void *const state = runner->victim_state;
+	uint64_t now, ticks;
+
+	do {
+		const uint64_t burst_end = ct_ticks(clock) + ct_ns_to_ticks(clock, BURST_NS);
+		const double cpu = thread_cpu_ns();
+
+		if (!(ops->operate_timed ? ops->operate_timed(state, &ticks) : ops->operate(state)))
+			return false;
+		do {
+			const uint64_t before = ct_ticks(clock);
+			const bool good = ops->operate_timed ? ops->operate_timed(state, &ticks)
+							     : ops->operate(state);
+
+			now = ct_ticks_end(clock);
+			if (!good)
+				return false;
+			ct_record(&runner->recorder, now,
+				  ops->operate_timed ? ticks : now - before);
+		} while (now < burst_end);
+		sleep_ns(fmax((thread_cpu_ns() - cpu) * rest, SHORTEST_REST_NS));
+		now = ct_ticks(clock);
+	} while (now < end_tick && !atomic_load_explicit(&runner->stop, memory_order_relaxed));
+	return true;
+}
+
 static bool run_loop(struct ct_victim_runner *runner, uint64_t end_tick)
 {
+	if (runner->common->duty < 100)
+		return resting_loop(runner, end_tick);
 	if (runner->ops->operate_timed)
 		return self_timed_loop(runner, end_tick);
 	if (runner->common->rate_hz > 0)
@@ -192,6 +251,9 @@ bool ct_victim_runner_start(struct ct_victim_runner *runner, const struct ct_vic
 		return ct_usage(err,
 				"rate: '%s' times itself and sets its own pace; leave 'rate' out",
 				ops->name);
+	if (common->rate_hz > 0 && common->duty < 100)
+		return ct_usage(err, "duty: a victim with a 'rate' sets its own pace; leave one of "
+				     "them out");
 	if (!ct_recorder_init(&runner->recorder, common->raw, err))
 		return false;
 	if (ops->counters) {
@@ -219,6 +281,7 @@ bool ct_victim_runner_start(struct ct_victim_runner *runner, const struct ct_vic
 		return true;
 	pthread_join(runner->thread, NULL);
 	ct_recorder_free(&runner->recorder);
+	json_decref(runner->env.device);
 	*err = runner->error;
 	return false;
 }
@@ -265,4 +328,5 @@ void ct_victim_runner_stop(struct ct_victim_runner *runner)
 	pthread_mutex_unlock(&runner->lock);
 	pthread_join(runner->thread, NULL);
 	ct_recorder_free(&runner->recorder);
+	json_decref(runner->env.device);
 }

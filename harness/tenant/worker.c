@@ -12,6 +12,7 @@
 #include "harness/probe/source.h"
 #include "harness/tenant/aside.h"
 #include "harness/tenant/limits.h"
+#include "harness/tenant/near_nic.h"
 #include "harness/tenant/protocol.h"
 
 enum {
@@ -119,13 +120,19 @@ static bool resolve_place(struct ct_worker *worker, const json_t *setup, struct 
 {
 	struct ct_topology *topology = NULL;
 	struct others others = {.n = 0};
+	char *cpus = NULL, *memory = NULL;
 	bool good;
 
-	good = ct_topology_load(&topology, uses_devices(setup), err) &&
+	good = ct_near_nic(json_string_value(json_object_get(setup, "cpus")), worker->nic,
+			   &ct_probe_live, &cpus, err) &&
+	       ct_near_nic(json_string_value(json_object_get(setup, "memory")), worker->nic,
+			   &ct_probe_live, &memory, err) &&
+	       ct_topology_load(&topology, uses_devices(setup), err) &&
 	       read_others(setup, &others, err) &&
-	       ct_place_resolve(topology, json_string_value(json_object_get(setup, "cpus")),
-				json_string_value(json_object_get(setup, "memory")), others.named,
-				others.n, &worker->place, err);
+	       ct_place_resolve(topology, cpus, memory, others.named, others.n, &worker->place,
+				err);
+	free(cpus);
+	free(memory);
 	free_others(&others);
 	ct_topology_free(topology);
 	return good;

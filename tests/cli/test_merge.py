@@ -63,6 +63,9 @@ class Merge(CotenantTest):
             self.assertEqual(len(file["cells/config"]), 2)
             ran = {file["cells/config"][c].decode() for c in file["blocks/cell"][:]}
         self.assertEqual(ran, {"two"})
+        shown = self.good("show", self.two).stdout
+        self.assertIn("belong to configs that other machines run", shown)
+        self.assertNotIn("are missing", shown)
 
     def test_parts_agree_on_the_seed_without_being_told(self):
         self.run_parts()

@@ -365,6 +365,38 @@ static void a_kill_at_any_byte_loses_no_committed_block(void **state)
 	free(bytes);
 }
 
+/* Raw samples come before it is known that their epoch does not count. */
+static void raw_samples_that_do_not_count_are_nobodys(void **state)
+{
+	const struct place *place = *state;
+	struct ct_store *store = create(place, 2);
+	struct ct_block_record record;
+	struct ct_phase_record *phase;
+	struct ct_results *results;
+	struct ct_error err = {0};
+	struct ct_hist hist;
+
+	sample_block(&record, 0, 0, 1, 0, 100);
+	record.status = CT_BLOCK_NOT_LOADED;
+	strcpy(record.message, "the aggressor did not load");
+	phase = &record.phases[1];
+	phase->load = CT_LOAD_ABSENT;
+	phase->count = phase->n_buckets = 0;
+	phase->min_ns = phase->mean_ns = phase->max_ns = NAN;
+	phase->epochs[0].counted = phase->epochs[1].counted = 0;
+	assert_true(ct_store_raw(store, 0, 0, 1, 0, (struct ct_raw_sample[3]){{1, 2}}, 3, &err));
+	assert_true(ct_store_block(store, &record, &err));
+	ct_block_record_free(&record);
+	finish(store, true);
+	assert_valid(place->path);
+	assert_true(ct_results_open(&results, place->path, &err));
+	assert_true(ct_hist_init(&hist, NULL));
+	assert_true(ct_results_add_hist(results, 1, &hist, &err));
+	assert_int_equal(hist.total, 0);
+	ct_hist_free(&hist);
+	ct_results_close(results);
+}
+
 static void a_resumed_campaign_holds_every_block_once(void **state)
 {
 	const struct place *place = *state;
@@ -596,6 +628,7 @@ int main(void)
 		TEST(everything_written_is_read_back),
 		TEST(failed_blocks_are_kept_with_their_reason),
 		TEST(a_kill_at_any_byte_loses_no_committed_block),
+		TEST(raw_samples_that_do_not_count_are_nobodys),
 		TEST(a_resumed_campaign_holds_every_block_once),
 		TEST(another_plan_is_refused_and_the_difference_is_named),
 		TEST(what_is_there_is_never_overwritten),
