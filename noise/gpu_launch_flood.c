@@ -70,9 +70,10 @@ static void teardown(void *state)
 static bool prepare(struct flood *flood, struct ct_error *err)
 {
 	struct ct_gpu_load *load = &flood->load;
-	bool good = flood->op == OP_LAUNCH
-			    ? ct_gpu_kernel(&load->gpu, "empty", ct_shape_one(), &flood->kernel, err)
-			    : ct_gpu_alloc(&load->gpu, 2 * flood->bytes, &flood->memory, err);
+	bool good =
+		flood->op == OP_LAUNCH
+			? ct_gpu_kernel(&load->gpu, "empty", ct_shape_one(), &flood->kernel, err)
+			: ct_gpu_alloc(&load->gpu, 2 * flood->bytes, &flood->memory, err);
 
 	if (!good)
 		return ct_error_in(err, "%s", load->name);

@@ -142,10 +142,9 @@ bool ct_gpu_load_memory(struct ct_gpu_load *load, uint64_t bytes, ct_cu_address 
 				   .format = CT_FILL_U32};
 	struct ct_gpu_kernel kernel;
 
-	if (!ct_gpu_kernel(&load->gpu, "fill", &kernel, err) ||
+	if (!ct_gpu_kernel(&load->gpu, "fill", ct_shape_stream(load->gpu.sms), &kernel, err) ||
 	    !ct_gpu_alloc(&load->gpu, bytes, address, err))
 		return false;
 	fill.to = *address;
-	return ct_gpu_launch(&load->gpu, &kernel, &fill, err) &&
-	       ct_gpu_finish(&load->gpu, err);
+	return ct_gpu_launch(&load->gpu, &kernel, &fill, err) && ct_gpu_finish(&load->gpu, err);
 }
