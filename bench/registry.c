@@ -5,6 +5,7 @@
 #include <string.h>
 
 const struct ct_victim_ops *const ct_victims[] = {
+	/* clang-format off: one line each */
 	&ct_bench_null,
 	&ct_bench_mem_latency,
 	&ct_bench_mem_bandwidth,
@@ -28,6 +29,10 @@ const struct ct_victim_ops *const ct_victims[] = {
 	&ct_bench_gpu_decode,
 	&ct_bench_gpu_p2p,
 	NULL,
+	&ct_bench_ring_allreduce,
+	&ct_bench_alltoall,
+	NULL,
+	/* clang-format on */
 };
 
 const struct ct_victim_ops *ct_victim_find(const char *name)

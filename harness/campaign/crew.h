@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The workers of one block: a victim, its other end if it has one, an aggressor and its sink. A
+ * The workers of one block: a victim, its other ends if it has any, an aggressor and its sinks. A
  * crew is set up afresh for every block, so that luck in page placement is drawn anew and belongs
  * to the variance between blocks, where it is seen.
  */
@@ -33,9 +33,12 @@ struct ct_actor {
 	const char *name, *kind;
 	const struct ct_param *params, *common_params;
 	const void *options, *common;
-	bool has_peer;
-	const struct ct_tenant *tenant, *peer_tenant;
-	const struct ct_placement *placement, *peer_placement; /* NULL: not resolved yet */
+	const struct ct_tenant *tenant;
+	const struct ct_placement *placement; /* NULL: not resolved yet, as for peers */
+	unsigned n_peers;
+	bool connects; /* it or its peers have a connect step */
+	const struct ct_tenant *peer_tenants[CT_PEERS_MAX];
+	const struct ct_placement *peer_placements[CT_PEERS_MAX];
 };
 
 struct ct_crew_setup {
@@ -47,7 +50,8 @@ struct ct_crew_setup {
 
 struct ct_crew {
 	struct ct_links *links;
-	struct ct_link victim, victim_peer, aggressor, aggressor_peer;
+	struct ct_link victim, aggressor;
+	struct ct_link victim_peers[CT_PEERS_MAX], aggressor_peers[CT_PEERS_MAX]; /* rank 1 first */
 	json_t *victim_ready, *aggressor_ready; /* READY messages */
 };
 
@@ -58,7 +62,7 @@ struct ct_actor ct_actor_of_aggressor(const struct ct_aggressor_entry *entry,
 				      const struct ct_tenant *tenants,
 				      const struct ct_placement *placements);
 
-/* Starts and sets up all of them, idle. On failure all are closed. */
+/* Starts, sets up and connects all of them, idle. On failure all are closed. */
 bool ct_crew_open(struct ct_crew *crew, struct ct_links *links, const struct ct_crew_setup *setup,
 		  struct ct_error *err);
 void ct_crew_close(struct ct_crew *crew);

@@ -78,18 +78,22 @@ static bool place_tenants(struct ct_ground *ground, struct ct_links *links, size
 	return true;
 }
 
+static void mark_peers(const struct ct_peers *peers, bool *marks)
+{
+	for (unsigned i = 0; i < peers->n; i++)
+		marks[peers->tenants[i]] = true;
+}
+
 /* Which tenants are used by victims (and their peers) and by aggressors. */
 static void mark_tenants(const struct ct_job *job, bool *by_victim, bool *by_aggressor)
 {
 	for (size_t i = 0; i < job->n_victims; i++) {
 		by_victim[job->victims[i].tenant] = true;
-		if (job->victims[i].peer >= 0)
-			by_victim[job->victims[i].peer] = true;
+		mark_peers(&job->victims[i].peers, by_victim);
 	}
 	for (size_t i = 0; i < job->n_aggressors; i++) {
 		by_aggressor[job->aggressors[i].tenant] = true;
-		if (job->aggressors[i].peer >= 0)
-			by_aggressor[job->aggressors[i].peer] = true;
+		mark_peers(&job->aggressors[i].peers, by_aggressor);
 	}
 }
 

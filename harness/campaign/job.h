@@ -33,11 +33,17 @@ struct ct_tenant {
 	unsigned line; /* where it was declared, for messages; 0: not from a file */
 };
 
+/* The tenants of a workload's other ends, rank 1 first. None: one, in the workload's tenant. */
+struct ct_peers {
+	unsigned tenants[CT_PEERS_MAX];
+	unsigned n;
+};
+
 struct ct_victim_entry {
 	char name[CT_NAME_MAX];
 	const struct ct_victim_ops *ops;
 	unsigned tenant; /* index into ct_job.tenants */
-	int peer;        /* tenant of its other end; -1: same tenant as the victim */
+	struct ct_peers peers;
 	struct ct_victim_common common;
 	void *options; /* ops->options_size bytes */
 	unsigned line;
@@ -47,7 +53,7 @@ struct ct_aggressor_entry {
 	char name[CT_NAME_MAX];
 	const struct ct_aggressor_ops *ops;
 	unsigned tenant;
-	int peer;
+	struct ct_peers peers;
 	double intensities[CT_MAX_INTENSITIES]; /* percent, ascending as given */
 	unsigned n_intensities;
 	struct ct_aggressor_common common;

@@ -339,14 +339,30 @@ static bool load(struct ct_crew *crew, const struct ct_phase_plan *plan, struct 
 			   CT_MSG_LOADED, LOAD_TIMEOUT_S * second_ns, NULL, err);
 }
 
+/* Peers and an aggressor that rests hear nothing during a phase; they end when left alone. */
+static bool let_others_stay(struct ct_crew *crew, uint64_t ns, struct ct_error *err)
+{
+	for (size_t i = 0; i < crew->links->n; i++) {
+		struct ct_link *link = crew->links->items[i];
+
+		if (link != &crew->victim &&
+		    !ct_link_send(link, CT_MSG_STAY, json_pack("{s:I}", "ns", (json_int_t)ns), err))
+			return false;
+	}
+	return true;
+}
+
 static bool run(struct ct_crew *crew, const struct ct_phase_plan *plan, struct ct_error *err)
 {
+	const uint64_t longest_ns = plan->warmup_ns + plan->measure_ns + RUN_SLACK_S * second_ns;
+
+	if (!let_others_stay(crew, longest_ns, err))
+		return false;
 	return ct_link_ask(crew->links, &crew->victim, CT_MSG_RUN,
 			   json_pack("{s:I, s:I, s:I}", "warmup_ns", (json_int_t)plan->warmup_ns,
 				     "measure_ns", (json_int_t)plan->measure_ns, "epoch_ns",
 				     (json_int_t)plan->epoch_ns),
-			   CT_MSG_DONE,
-			   plan->warmup_ns + plan->measure_ns + RUN_SLACK_S * second_ns, NULL, err);
+			   CT_MSG_DONE, longest_ns, NULL, err);
 }
 
 static bool unload(struct ct_crew *crew, struct ct_error *err)

@@ -190,6 +190,8 @@ static void print_json(const struct ct_adhoc *adhoc, const struct ct_crew *crew,
 	json_object_update(all, stats);
 	json_decref(stats);
 	json_object_set(all, "clock", json_object_get(crew->victim_ready, "clock"));
+	if (json_object_get(crew->victim_ready, "device"))
+		json_object_set(all, "device", json_object_get(crew->victim_ready, "device"));
 	if (beside) {
 		stats = summary_json(beside);
 		json_object_set_new(stats, "aggressor", json_string(adhoc->aggressor.name));
@@ -345,7 +347,8 @@ const struct ct_command ct_command_bench = {
 		"KEY is a parameter of the victim ('cotenant list VICTIM' shows them), one that "
 		"every\n"
 		"victim takes (rate, arrival, raw), or where it runs: cpus (core:0), memory, via,\n"
-		"address, nic, shared. peer.KEY places its other end, for victims that have one.\n"
+		"address, nic, shared. peer.KEY places its other end, for victims that have one;\n"
+		"  where there can be several: peers=N, and peer2.KEY places the second.\n"
 		"with=AGGRESSOR runs an aggressor beside it for a quick look; with.KEY are its "
 		"keys.\n"
 		"\n"

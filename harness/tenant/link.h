@@ -17,8 +17,10 @@
 
 #include "harness/core/error.h"
 #include "harness/core/frame.h"
+#include "harness/net/peer.h"
 
-enum { CT_LINKS_MAX = 8 };
+/* A victim and an aggressor with all the peers that each can have, and one to spare. */
+enum { CT_LINKS_MAX = 2 * CT_RANKS_MAX + 1 };
 
 struct ct_link;
 /* Epochs and noise rows, as they arrive. False ends the wait with the error. */

@@ -5,12 +5,16 @@
  * which is safe because a worker of another build id is refused at HELLO.
  *
  *   worker      HELLO {version, build_id, pid, boot_id}
- *   controller  SETUP {role, kind, ...}            worker  READY {cpus, nodes, endpoint, ...}
- *   controller  CALIBRATE {seconds}                worker  CALIBRATED {rate}
- *   controller  LOAD {intensity, solo_rate}        worker  LOADED {share}, then NOISE until
- * UNLOADED controller  RUN {warmup_ns, measure_ns}        worker  EPOCH ..., DONE controller UNLOAD
- * worker  UNLOADED controller  QUIT, or end of file               worker  exits worker, at any time
- * FAILED {kind, text}, then exits
+ *   controller  SETUP {role, kind, ...}        worker  READY {cpus, nodes, endpoint, answer, ...}
+ *   controller  CONNECT {texts}                worker  CONNECTED
+ *   controller  CALIBRATE {seconds}            worker  CALIBRATED {rate}
+ *   controller  LOAD {intensity, solo_rate}    worker  LOADED {share}, then NOISE until UNLOADED
+ *   controller  RUN {warmup_ns, measure_ns}    worker  EPOCH ..., DONE
+ *   controller  STAY {ns}                      (to who has nothing to do in a phase: how long it
+ * is) controller  UNLOAD                         worker  UNLOADED controller  QUIT, or end of file
+ * worker  exits worker, at any time: FAILED {kind, text}, then exits
+ *
+ * CONNECT goes to a workload and all its peers at once, where one of them has a connect step.
  */
 #ifndef COTENANT_TENANT_PROTOCOL_H
 #define COTENANT_TENANT_PROTOCOL_H
@@ -20,7 +24,7 @@
 #include "harness/core/hist.h"
 #include "harness/core/measurement.h"
 
-enum { CT_PROTOCOL_VERSION = 1 };
+enum { CT_PROTOCOL_VERSION = 2 };
 
 enum ct_message {
 	CT_MSG_SETUP = 1,
@@ -30,6 +34,8 @@ enum ct_message {
 	CT_MSG_RUN,
 	CT_MSG_CLOCK,
 	CT_MSG_QUIT,
+	CT_MSG_CONNECT,
+	CT_MSG_STAY,
 
 	CT_MSG_HELLO = 64,
 	CT_MSG_READY,
@@ -40,7 +46,8 @@ enum ct_message {
 	CT_MSG_DONE,
 	CT_MSG_UNLOADED,
 	CT_MSG_CLOCK_IS,
-	CT_MSG_FAILED
+	CT_MSG_FAILED,
+	CT_MSG_CONNECTED
 };
 
 /* "SETUP", "EPOCH", ...; "?" for a number that is none. */

@@ -187,17 +187,17 @@ static void set_state(struct ct_victim_runner *runner, enum ct_runner_state stat
 	pthread_mutex_unlock(&runner->lock);
 }
 
-/* False when the thread is to end. */
-static bool wait_for_request(struct ct_victim_runner *runner)
+/* The state that was asked for: connecting, running; failed when the thread is to end. */
+static enum ct_runner_state wait_for_request(struct ct_victim_runner *runner)
 {
-	bool go_on;
+	enum ct_runner_state asked;
 
 	pthread_mutex_lock(&runner->lock);
-	while (runner->state != CT_RUNNER_RUNNING && !runner->quit)
+	while (runner->state == CT_RUNNER_IDLE && !runner->quit)
 		pthread_cond_wait(&runner->changed, &runner->lock);
-	go_on = !runner->quit;
+	asked = runner->quit ? CT_RUNNER_FAILED : runner->state;
 	pthread_mutex_unlock(&runner->lock);
-	return go_on;
+	return asked;
 }
 
 static void read_counters(void *context, double counters[CT_COUNTERS_MAX])
@@ -217,6 +217,7 @@ static bool set_up(struct ct_victim_runner *runner)
 static void *measuring_thread(void *argument)
 {
 	struct ct_victim_runner *runner = argument;
+	enum ct_runner_state asked;
 
 	runner->thread_id = gettid();
 	if (!set_up(runner)) {
@@ -226,9 +227,11 @@ static void *measuring_thread(void *argument)
 	if (runner->env.operations_per_sample == 0)
 		runner->env.operations_per_sample = 1;
 	set_state(runner, CT_RUNNER_IDLE);
-	while (wait_for_request(runner)) {
+	while ((asked = wait_for_request(runner)) != CT_RUNNER_FAILED) {
 		struct ct_error err = {0};
-		bool good = run_phase(runner, &err);
+		bool good = asked == CT_RUNNER_CONNECTING
+				    ? runner->ops->connect(runner->victim_state, &err)
+				    : run_phase(runner, &err);
 
 		if (!good)
 			runner->error = err;
@@ -286,6 +289,12 @@ bool ct_victim_runner_start(struct ct_victim_runner *runner, const struct ct_vic
 	return false;
 }
 
+void ct_victim_runner_connect(struct ct_victim_runner *runner)
+{
+	if (runner->ops->connect)
+		set_state(runner, CT_RUNNER_CONNECTING);
+}
+
 void ct_victim_runner_begin(struct ct_victim_runner *runner, const struct ct_phase_request *request)
 {
 	atomic_store(&runner->stop, false);
@@ -301,7 +310,7 @@ bool ct_victim_runner_finished(struct ct_victim_runner *runner)
 	bool finished;
 
 	pthread_mutex_lock(&runner->lock);
-	finished = runner->state != CT_RUNNER_RUNNING;
+	finished = runner->state != CT_RUNNER_RUNNING && runner->state != CT_RUNNER_CONNECTING;
 	pthread_mutex_unlock(&runner->lock);
 	return finished;
 }

@@ -253,6 +253,17 @@ static bool handle_setup(struct ct_worker *worker, const json_t *setup, struct c
 	return good;
 }
 
+/* Hears nothing during a phase, which may be longer than the usual deadline. */
+static bool stay(const json_t *body, struct ct_error *err)
+{
+	json_int_t ns = json_integer_value(json_object_get(body, "ns"));
+
+	if (ns < 0)
+		return ct_usage(err, "bad STAY");
+	ct_worker_deadline((uint64_t)ns);
+	return true;
+}
+
 static bool handle_frame(struct ct_worker *worker, const struct ct_frame_header *header,
 			 const void *payload, struct ct_error *err)
 {
@@ -266,6 +277,8 @@ static bool handle_frame(struct ct_worker *worker, const struct ct_frame_header 
 	ct_worker_deadline(0);
 	if (header->type == CT_MSG_SETUP)
 		good = handle_setup(worker, body, err);
+	else if (header->type == CT_MSG_STAY)
+		good = stay(body, err);
 	else if (header->type == CT_MSG_CLOCK)
 		good = ct_worker_send(
 			worker, CT_MSG_CLOCK_IS,

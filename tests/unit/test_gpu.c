@@ -253,7 +253,7 @@ static void a_green_context_has_the_multiprocessors_asked_for(void **state)
 	json_decref(json);
 	ct_gpu_close(&gpu);
 	is_refused("0/sms:0-60",
-		"come in groups of 8, sms:0-7 to sms:0-127 (4 of 132 are in no group)");
+		   "come in groups of 8, sms:0-7 to sms:0-127 (4 of 132 are in no group)");
 	is_refused("0/sms:128-135", "come in groups of 8");
 	set_machine("sms=108 cc=80", "");
 	opens(&gpu, "0/sms:4-7");
