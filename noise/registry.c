@@ -4,27 +4,6 @@
 
 #include <string.h>
 
-const struct ct_aggressor_ops *const ct_aggressors[] = {&ct_noise_null,
-							&ct_noise_membw,
-							&ct_noise_llc,
-							&ct_noise_tlb,
-							&ct_noise_cpu,
-							&ct_noise_mmap_churn,
-							&ct_noise_ipi,
-							&ct_noise_lock,
-							&ct_noise_fork,
-							&ct_noise_disk,
-							&ct_noise_tcp_flood,
-							&ct_noise_gpu_hbm,
-							&ct_noise_gpu_l2,
-							&ct_noise_gpu_sm,
-							&ct_noise_gpu_pcie,
-							&ct_noise_gpu_launch_flood,
-							&ct_noise_gpu_alloc_churn,
-							&ct_noise_gpu_power,
-							&ct_noise_gpu_atomics,
-							&ct_noise_vf_flood,
-							NULL};
 const struct ct_aggressor_ops *const ct_aggressors[] = {
 	/* clang-format off: one line each */
 	&ct_noise_null,
@@ -39,6 +18,14 @@ const struct ct_aggressor_ops *const ct_aggressors[] = {
 	&ct_noise_disk,
 	&ct_noise_tcp_flood,
 	&ct_noise_vf_flood,
+	&ct_noise_gpu_hbm,
+	&ct_noise_gpu_l2,
+	&ct_noise_gpu_sm,
+	&ct_noise_gpu_pcie,
+	&ct_noise_gpu_launch_flood,
+	&ct_noise_gpu_alloc_churn,
+	&ct_noise_gpu_power,
+	&ct_noise_gpu_atomics,
 	NULL,
 	/* clang-format on */
 };
