@@ -25,6 +25,14 @@ const struct ct_aggressor_ops *const ct_aggressors[] = {
 	&ct_noise_rdma_incast,
 	&ct_noise_rdma_exception,
 	&ct_noise_rdma_control,
+	&ct_noise_gpu_hbm,
+	&ct_noise_gpu_l2,
+	&ct_noise_gpu_sm,
+	&ct_noise_gpu_pcie,
+	&ct_noise_gpu_launch_flood,
+	&ct_noise_gpu_alloc_churn,
+	&ct_noise_gpu_power,
+	&ct_noise_gpu_atomics,
 	NULL,
 	/* clang-format on */
 };

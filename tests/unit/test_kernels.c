@@ -37,11 +37,11 @@ static void run(const char *name, struct ct_shape shape, const void *argument, s
 static void every_kernel_has_a_reference(void **state)
 {
 	(void)state;
-#define CHECK(name, argument)                                                               \
-	do {                                                                                \
-		assert_non_null(ct_reference_find(#name));                                  \
-		assert_ptr_equal(ct_reference_find(#name), ct_reference_find("ct_" #name)); \
-		assert_string_equal(ct_reference_find(#name)->name, #name);                 \
+#define CHECK(kernel, argument)                                                                 \
+	do {                                                                                    \
+		assert_non_null(ct_reference_find(#kernel));                                    \
+		assert_ptr_equal(ct_reference_find(#kernel), ct_reference_find("ct_" #kernel)); \
+		assert_string_equal(ct_reference_find(#kernel)->name, #kernel);                 \
 	} while (0);
 	CT_KERNELS(CHECK)
 #undef CHECK

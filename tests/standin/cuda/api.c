@@ -583,7 +583,8 @@ static bool is_image(const void *image)
 	unsigned magic;
 
 	memcpy(&magic, image, sizeof magic);
-	return magic == 0xba55ed50 || magic == 0x466243b1 || magic == 0x464c457f;
+	return magic == 0xba55ed50 || magic == 0x466243b1 || magic == 0x464c457f ||
+	       magic == 0x7265762e; /* fatbin, its wrapper, cubin, or PTX: ".version" */
 }
 
 int si_module_load(struct module **module, const void *image)
