@@ -3,6 +3,7 @@
 # Installs what cotenant needs from Debian or Ubuntu packages, and only what is missing.
 #
 #   scripts/setup.sh           what `make demo` and `make test` need
+#   scripts/setup.sh --build   what `make` needs, and nothing else
 #   scripts/setup.sh --lint    and the checkers of `make lint` and ci/
 #   scripts/setup.sh --bench   and the tools that `make bench` compares with
 #   scripts/setup.sh --browser and the browser that `make test-browser` looks at reports with
@@ -25,7 +26,7 @@ boundaries='openssh-server openssh-client iproute2 openmpi-bin'
 bench='stress-ng rt-tests hyperfine iperf3 netsniff-ng'
 
 usage() {
-	sed -n 's/^# \{0,1\}//; 3,10p' "$0"
+	sed -n 's/^# \{0,1\}//; 3,12p' "$0"
 }
 
 fail() {
@@ -38,6 +39,7 @@ welcome=$optional
 dry_run=
 for argument; do
 	case $argument in
+	--build) wanted=$build welcome=libopenblas-dev ;;
 	--lint)
 		wanted="$wanted $lint"
 		welcome="$welcome $lint_optional"

@@ -216,7 +216,7 @@ bool ct_block_run(const struct ct_block_run *run, struct ct_block_record *record
 		judge_load(run, record);
 		return true;
 	}
-	if (err->kind == CT_ERR_INTERRUPTED || sink.store_failed)
+	if (err->kind == CT_ERR_INTERRUPTED || (sink.store_failed && ct_store_is_full(run->store)))
 		return false;
 	note_failure(record, err->text);
 	*err = (struct ct_error){0};

@@ -409,14 +409,18 @@ static bool let_others_stay(struct ct_crew *crew, uint64_t ns, struct ct_error *
 static bool run(struct ct_crew *crew, const struct ct_phase_plan *plan, struct ct_error *err)
 {
 	const uint64_t longest_ns = plan->warmup_ns + plan->measure_ns + RUN_SLACK_S * second_ns;
+	bool good;
 
 	if (!let_others_stay(crew, longest_ns, err))
 		return false;
-	return ct_link_ask(crew->links, &crew->victim, CT_MSG_RUN,
+	crew->victim.must_speak = true;
+	good = ct_link_ask(crew->links, &crew->victim, CT_MSG_RUN,
 			   json_pack("{s:I, s:I, s:I}", "warmup_ns", (json_int_t)plan->warmup_ns,
 				     "measure_ns", (json_int_t)plan->measure_ns, "epoch_ns",
 				     (json_int_t)plan->epoch_ns),
 			   CT_MSG_DONE, longest_ns, NULL, err);
+	crew->victim.must_speak = false;
+	return good;
 }
 
 static bool unload(struct ct_crew *crew, const struct ct_phase_plan *plan, struct ct_error *err)
@@ -615,7 +619,8 @@ bool ct_phase_run(struct ct_crew *crew, const struct ct_phase_plan *plan,
 	good = (!loaded || load(crew, plan, err)) && run(crew, plan, err) &&
 	       (!loaded || unload(crew, plan, err));
 	listen_to(crew, NULL);
-	good = good && conclude(&collector, err);
+	/* What a phase that failed has is kept too, and must be as consistent as a whole one. */
+	good = conclude(&collector, good ? err : NULL) && good;
 	free_collector(&collector);
 	return good;
 }

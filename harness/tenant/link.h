@@ -32,6 +32,9 @@ struct ct_link {
 	pid_t pid;      /* 0: not open */
 	int to, from, errors;
 	struct ct_frame_reader reader;
+	uint16_t sent;        /* number of the last frame to the worker */
+	uint64_t heard_ns;    /* when anything came last */
+	bool must_speak;      /* it has promised to say something every CT_ALIVE_EVERY_S */
 	char last_words[512]; /* the end of its standard error, one line */
 	ct_link_handler *handler;
 	void *context;
