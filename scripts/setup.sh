@@ -12,7 +12,7 @@
 set -eu
 export LC_ALL=C
 
-build='make gcc libc6-dev pkg-config libhwloc-dev libjansson-dev libhdf5-dev libinih-dev liburing-dev libcmark-dev'
+build='make gcc libc6-dev pkg-config libhwloc-dev libjansson-dev libhdf5-dev libinih-dev liburing-dev libcmark-dev libmnl-dev libibverbs-dev'
 tests='libcmocka-dev python3 python3-h5py python3-scipy python3-matplotlib python3-jsonschema hdf5-tools iproute2 strace'
 # Used where the distribution has them; cotenant does without.
 optional='libopenblas-dev npm'
@@ -23,7 +23,7 @@ lint_optional='libclang-rt-dev'
 browser='chromium chromium-driver python3-selenium poppler-utils'
 # Real boundaries that the tests of tenants go through.
 boundaries='openssh-server openssh-client iproute2 openmpi-bin'
-bench='stress-ng rt-tests hyperfine iperf3'
+bench='stress-ng rt-tests hyperfine iperf3 netsniff-ng'
 
 usage() {
 	sed -n 's/^# \{0,1\}//; 3,12p' "$0"

@@ -91,7 +91,7 @@ static struct ct_live_block describe_block(const struct campaign *campaign, uint
 		.unit = job->aggressors[cell->aggressor].ops->unit,
 		.intensity = cell->intensity,
 		.block = at->block + 1,
-		.blocks = plan->n_visits / plan->n_cells,
+		.blocks = plan->replicates,
 	};
 }
 

@@ -7,15 +7,18 @@
  *   the controller says                    the worker answers
  *
  *                                          HELLO {version, build_id, pid, boot_id}
- *   SETUP {role, kind, ...}                READY {cpus, nodes, endpoint, ...}
+ *   SETUP {role, kind, ...}                READY {cpus, nodes, endpoint, answer, ...}
+ *   CONNECT {texts}                        CONNECTED
  *   CALIBRATE {seconds}                    CALIBRATED {rate}
  *   LOAD {intensity, solo_rate}            LOADED {share}, then NOISE until UNLOADED
  *   RUN {warmup_ns, measure_ns}            EPOCH or ALIVE, again and again, then DONE
+ *   STAY {ns}                              nothing: it has nothing to do in a phase of that length
  *   UNLOAD                                 UNLOADED
  *   QUIT, or end of file                   exits
  *   anything                               FAILED {kind, text}, then exits
  *
- * While a phase runs, a victim's worker is never quiet for longer than CT_ALIVE_EVERY_S.
+ * CONNECT goes to a workload and all its peers at once, where one of them has a connect step. While
+ * a phase runs, a victim's worker is never quiet for longer than CT_ALIVE_EVERY_S.
  */
 #ifndef COTENANT_TENANT_PROTOCOL_H
 #define COTENANT_TENANT_PROTOCOL_H
@@ -35,6 +38,8 @@ enum ct_message {
 	CT_MSG_RUN,
 	CT_MSG_CLOCK,
 	CT_MSG_QUIT,
+	CT_MSG_CONNECT,
+	CT_MSG_STAY,
 
 	CT_MSG_HELLO = 64,
 	CT_MSG_READY,
@@ -46,6 +51,7 @@ enum ct_message {
 	CT_MSG_UNLOADED,
 	CT_MSG_CLOCK_IS,
 	CT_MSG_FAILED,
+	CT_MSG_CONNECTED,
 	CT_MSG_ALIVE
 };
 
