@@ -529,9 +529,12 @@ bool ct_store_finish(struct ct_store *store, bool complete, struct ct_error *err
 {
 	struct build asked = {.store = store, .complete = complete};
 	/* Guarded: when a write fails, HDF5 keeps a file open that crashes its own exit handler. */
-	bool ok = sync_journal(store, err) &&
-		  ct_guarded(build, &asked, store->temporary_path, err) &&
-		  sync_file(store->temporary_path, err) && publish(store, err);
+	bool ok;
+
+	/* Whatever a crash, or somebody who wants us to write through a link, has left there. */
+	unlink(store->temporary_path);
+	ok = sync_journal(store, err) && ct_guarded(build, &asked, store->temporary_path, err) &&
+	     sync_file(store->temporary_path, err) && publish(store, err);
 
 	if (ok) {
 		/* The new name must be on the disk before the old one goes. */
