@@ -114,7 +114,7 @@ $(BUILD)/obj/harness/report/page_assets.o: private ALL_CFLAGS += -DCT_ECHARTS_FI
 $(BUILD)/obj/harness/report/page_assets.o: $(PAGE_FILES) $(ECHARTS)
 
 # CUDA kernels: one fatbin with machine code for every GPU that this nvcc knows of, and PTX for those
-# it does not. Without nvcc an empty one takes its place.
+# it does not. Without nvcc an empty one takes its place, or one made elsewhere (KERNELS_FROM=file).
 NVCC ?= $(firstword $(shell command -v nvcc 2>/dev/null) $(wildcard /usr/local/cuda/bin/nvcc))
 NVCC_FLAGS := -std=c++17 -O3 -I. --compiler-options -Wall
 KERNELS := $(BUILD)/kernels.fatbin
@@ -122,8 +122,8 @@ $(BUILD)/obj/kernels/image.o: private ALL_CFLAGS += -DCT_KERNELS_FILE='"$(KERNEL
 $(BUILD)/obj/kernels/image.o: $(KERNELS)
 $(KERNELS): kernels/all.cu $(wildcard kernels/*.cu kernels/*.cuh) kernels/kernels.h $(BUILD)/nvcc.stamp
 ifeq ($(NVCC),)
-	@echo "  no nvcc: building without GPU kernels"
-	$(Q): > $@
+	@echo "  no nvcc: $(if $(KERNELS_FROM),taking $(KERNELS_FROM),building without GPU kernels)"
+	$(Q)$(if $(KERNELS_FROM),cp $(KERNELS_FROM) $@,: > $@)
 else
 	@echo "  NVCC  $@"
 	$(Q)$(NVCC) $(NVCC_FLAGS) $$(kernels/targets.sh $(NVCC)) -fatbin -o $@ $<
