@@ -352,6 +352,11 @@ bool ct_analysis_print(const struct ct_analysis *analysis, const struct ct_slo *
 {
 	const struct page page = {analysis, slo, out, style};
 
+	if (analysis->tables->emulated[0])
+		fprintf(out,
+			"EMULATED: measured in software emulation (%s). No figure below says "
+			"anything about hardware.\n\n",
+			analysis->tables->emulated);
 	ct_print_heading(out, style, "Instability");
 	answer(&page, 0);
 	if (!quantiles(&page, err) || !stability(&page, err))
