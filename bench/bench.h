@@ -24,7 +24,10 @@
 struct ct_victim_env {
 	const struct ct_clock *clock;
 	const struct ct_place *place; /* the measuring thread is bound to its CPU 0 before setup */
-	const char *endpoint;         /* of the peer, for victims that have one; else NULL */
+	const char *endpoint;         /* of the first peer, for victims that have one; else NULL */
+	const char *const *endpoints; /* of all ranks: [1] of the first peer; its own, [0], is "" */
+	unsigned n_ranks;             /* itself and its peers: 1 without any */
+	char *answer; /* CT_ANSWER_MAX bytes, "": what setup has to say to its peers (see peer.h) */
 	const char *token;
 	const char *gpu; /* the tenant's `gpu` and `nic`, as the job file names them; NULL: none */
 	const char *nic;
@@ -36,6 +39,8 @@ struct ct_victim_env {
 					   unless set */
 	uint64_t bytes_per_operation; /* for victims that move data: rate = this over latency; else
 					 0 */
+	json_t *device; /* what is in force of the GPU or NIC it opened: goes into the result. The
+			   harness releases it, also when setup fails after it was set. */
 };
 
 struct ct_victim_ops {
@@ -54,6 +59,9 @@ struct ct_victim_ops {
 	/* Everything that allocates, maps or starts threads. On failure nothing is left behind. */
 	bool (*setup)(struct ct_victim_env *env, const void *options, void **state,
 		      struct ct_error *err);
+	/* NULL: nothing. After setup, on its thread, while the peers' connect runs; see peer.h. It
+	 * gives up in time, at once when *env->stop. */
+	bool (*connect)(void *state, struct ct_error *err);
 	/*
 	 * Exactly one of the two. `operate` is timed from outside, by the loop. `operate_timed`
 	 * times itself and returns clock ticks (a victim whose latency counts from an intended

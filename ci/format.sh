@@ -6,6 +6,6 @@ cd "$(dirname "$0")/.."
 
 mode=(--dry-run -Werror)
 [ "${1:-}" != --fix ] || mode=(-i)
-find bench harness noise tests \( -name '*.c' -o -name '*.h' \) -print0 |
+find bench harness kernels noise tests \( -name '*.c' -o -name '*.h' \) -print0 |
 	xargs -0 clang-format --style=file "${mode[@]}"
 echo "format: good"

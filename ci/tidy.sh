@@ -17,7 +17,7 @@ if [ "${1:-}" = --one ]; then
 fi
 
 files=("$@")
-[ $# -gt 0 ] || mapfile -t files < <(find bench harness noise -name '*.c' | sort)
+[ $# -gt 0 ] || mapfile -t files < <(find bench harness kernels noise -name '*.c' | sort)
 read -ra flags < <(make -s CC=clang print-cflags)
 printf '%s\0' "${files[@]}" | xargs -0 -I '{}' -P "$(nproc)" "$0" --one '{}' "${flags[@]}"
 echo "tidy: good"

@@ -25,7 +25,10 @@ struct ct_aggressor_env {
 	const struct ct_clock *clock;
 	const struct ct_place *place; /* thread i is bound to CPU i modulo its count */
 	unsigned threads;
-	const char *endpoint; /* of the consenting sink, for network floods; else NULL */
+	const char *endpoint; /* of the first consenting sink, for network floods; else NULL */
+	const char *const *endpoints; /* of all ranks: [1] of the first sink; its own, [0], is "" */
+	unsigned n_ranks;             /* itself and its sinks: 1 without any */
+	char *answer; /* CT_ANSWER_MAX bytes, "": what setup has to say to its sinks (see peer.h) */
 	const char *token;
 	const char *gpu; /* the tenant's `gpu` and `nic`, as the job file names them; NULL: none */
 	const char *nic;
@@ -51,6 +54,9 @@ struct ct_aggressor_ops {
 	 * NULL. */
 	bool (*thread_setup)(void *state, unsigned thread, void **thread_state,
 			     struct ct_error *err);
+	/* NULL: nothing. After setup and thread_setup, while the sinks' connect runs; see peer.h.
+	 */
+	bool (*connect)(void *state, struct ct_error *err);
 	/*
 	 * One burst: 20 to 200 us of work at full speed (a single operation where one takes
 	 * longer), so that pacing is fine-grained. Adds the units it completed. `thread_state` is

@@ -71,7 +71,7 @@ static bool open_flow(struct flood_thread *self, struct ct_error *err)
 	const int yes = 1;
 	int fd;
 
-	if (!ct_tcp_connect(self->env->endpoint, &fd, err))
+	if (!ct_tcp_connect_via(self->env->endpoint, self->env->nic, &fd, err))
 		return false;
 	if (!ct_consent_ask(fd, self->env->token, err)) {
 		close(fd);

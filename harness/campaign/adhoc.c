@@ -15,7 +15,9 @@ struct scope {
 	const char *kind; /* of the workload, for messages */
 	const struct ct_param *own, *common;
 	void *own_options, *common_options;
-	struct ct_tenant *tenant, *peer; /* peer: NULL when it has no other end */
+	struct ct_tenant *tenants; /* of the job */
+	unsigned tenant;
+	const struct ct_peers *peers;
 };
 
 static size_t add_params(const struct ct_param *table, const char **names, size_t n)
@@ -53,6 +55,30 @@ static bool is_tenant_key(const char *key)
 	return false;
 }
 
+/* `peer.cpus`: of all; `peer2.cpus`: of the second. */
+static bool set_peer_key(const struct scope *scope, const char *key, const char *value,
+			 struct ct_error *err)
+{
+	const char *tenant_key = strchr(key, '.') + 1;
+	char *end;
+	unsigned long only = strtoul(key + 4, &end, 10);
+
+	if (*end != '.' || !is_tenant_key(tenant_key))
+		return unknown_key(scope, key, err);
+	if (scope->peers->n == 0)
+		return ct_usage(err, "%s: %s has no other end", key, scope->kind);
+	if (end != key + 4 && (only == 0 || only > scope->peers->n))
+		return ct_usage(err, "%s: it has %u other ends (peers = %u)", key, scope->peers->n,
+				scope->peers->n);
+	for (unsigned i = 0; i < scope->peers->n; i++) {
+		if ((only == 0 || only == i + 1) &&
+		    !ct_tenant_set(&scope->tenants[scope->peers->tenants[i]], tenant_key, value,
+				   err))
+			return false;
+	}
+	return true;
+}
+
 static bool set_key(const struct scope *scope, const char *key, const char *value,
 		    struct ct_error *err)
 {
@@ -63,13 +89,12 @@ static bool set_key(const struct scope *scope, const char *key, const char *valu
 	param = ct_param_find(scope->common, key);
 	if (param)
 		return ct_param_set(param, scope->common_options, value, err);
-	if (strncmp(key, "peer.", 5) == 0 && is_tenant_key(key + 5)) {
-		if (!scope->peer)
-			return ct_usage(err, "%s: %s has no other end", key, scope->kind);
-		return ct_tenant_set(scope->peer, key + 5, value, err);
-	}
+	if (strcmp(key, "peers") == 0)
+		return true; /* counted before any key was set */
 	if (is_tenant_key(key))
-		return ct_tenant_set(scope->tenant, key, value, err);
+		return ct_tenant_set(&scope->tenants[scope->tenant], key, value, err);
+	if (strncmp(key, "peer", 4) == 0 && strchr(key, '.'))
+		return set_peer_key(scope, key, value, err);
 	return unknown_key(scope, key, err);
 }
 
@@ -112,25 +137,61 @@ static bool add_tenant(struct ct_adhoc *adhoc, const char *name, unsigned *index
 	return ct_tenant_init(&adhoc->tenants[*index], name, err);
 }
 
-static bool add_tenants(struct ct_adhoc *adhoc, const char *name, const char *peer_name,
-			bool has_peer, unsigned *tenant, int *peer, struct ct_error *err)
+static bool add_tenants(struct ct_adhoc *adhoc, const char *name, unsigned n_peers,
+			unsigned *tenant, struct ct_peers *peers, struct ct_error *err)
 {
-	unsigned index;
+	char peer_name[CT_NAME_MAX];
 
-	*peer = -1;
+	peers->n = 0;
 	if (!add_tenant(adhoc, name, tenant, err))
 		return false;
-	if (!has_peer)
-		return true;
-	if (!add_tenant(adhoc, peer_name, &index, err))
-		return false;
-	*peer = (int)index;
+	for (unsigned i = 0; i < n_peers; i++) {
+		snprintf(peer_name, sizeof peer_name, n_peers > 1 ? "%s_peer%u" : "%s_peer", name,
+			 i + 1);
+		if (!add_tenant(adhoc, peer_name, &peers->tenants[i], err))
+			return false;
+		peers->n++;
+	}
 	return true;
 }
 
-static bool find_victim(struct ct_adhoc *adhoc, const char *name, struct ct_error *err)
+struct words {
+	const char *const *items;
+	size_t n;
+	const char *peers_key; /* "peers=" or "with.peers=" */
+};
+
+/* They must exist before keys of theirs can be set, so their number is looked for first. */
+static bool count_peers(const struct ct_peer_ops *ops, const char *kind, const struct words *words,
+			unsigned *n, struct ct_error *err)
+{
+	const unsigned long max = !ops ? 0 : ops->max_peers ? ops->max_peers : 1;
+	const size_t length = strlen(words->peers_key);
+
+	*n = ops ? 1 : 0;
+	for (size_t i = 0; i < words->n; i++) {
+		const char *word = words->items[i], *value = word + length;
+		unsigned long asked;
+		char *end;
+
+		if (strncmp(word, words->peers_key, length) != 0)
+			continue;
+		asked = strtoul(value, &end, 10);
+		if (!ops)
+			return ct_usage(err, "%s: %s has no other end", word, kind);
+		if (end == value || *end || asked == 0 || asked > max)
+			return ct_usage(err, "%s: %s can have 1 to %lu other ends", word, kind,
+					max);
+		*n = (unsigned)asked;
+	}
+	return true;
+}
+
+static bool find_victim(struct ct_adhoc *adhoc, const char *name, const struct words *words,
+			struct ct_error *err)
 {
 	const char *names[MAX_NAMES];
+	unsigned n_peers;
 	size_t n = 0;
 
 	adhoc->victim.ops = ct_victim_find(name);
@@ -140,8 +201,9 @@ static bool find_victim(struct ct_adhoc *adhoc, const char *name, struct ct_erro
 		return unknown_workload("victim", name, ct_nearest(name, names, n), err);
 	}
 	snprintf(adhoc->victim.name, sizeof adhoc->victim.name, "%s", name);
-	if (!add_tenants(adhoc, "victim", "victim_peer", adhoc->victim.ops->peer != NULL,
-			 &adhoc->victim.tenant, &adhoc->victim.peer, err))
+	if (!count_peers(adhoc->victim.ops->peer, name, words, &n_peers, err) ||
+	    !add_tenants(adhoc, "victim", n_peers, &adhoc->victim.tenant, &adhoc->victim.peers,
+			 err))
 		return false;
 	adhoc->victim.options = calloc(1, adhoc->victim.ops->options_size + 1);
 	if (!adhoc->victim.options)
@@ -151,9 +213,11 @@ static bool find_victim(struct ct_adhoc *adhoc, const char *name, struct ct_erro
 	return true;
 }
 
-static bool find_aggressor(struct ct_adhoc *adhoc, const char *name, struct ct_error *err)
+static bool find_aggressor(struct ct_adhoc *adhoc, const char *name, const struct words *words,
+			   struct ct_error *err)
 {
 	const char *names[MAX_NAMES];
+	unsigned n_peers;
 	size_t n = 0;
 
 	adhoc->aggressor.ops = ct_aggressor_find(name);
@@ -163,8 +227,9 @@ static bool find_aggressor(struct ct_adhoc *adhoc, const char *name, struct ct_e
 		return unknown_workload("aggressor", name, ct_nearest(name, names, n), err);
 	}
 	snprintf(adhoc->aggressor.name, sizeof adhoc->aggressor.name, "%s", name);
-	if (!add_tenants(adhoc, "neighbour", "neighbour_peer", adhoc->aggressor.ops->peer != NULL,
-			 &adhoc->aggressor.tenant, &adhoc->aggressor.peer, err))
+	if (!count_peers(adhoc->aggressor.ops->peer, name, words, &n_peers, err) ||
+	    !add_tenants(adhoc, "neighbour", n_peers, &adhoc->aggressor.tenant,
+			 &adhoc->aggressor.peers, err))
 		return false;
 	adhoc->aggressor.options = calloc(1, adhoc->aggressor.ops->options_size + 1);
 	if (!adhoc->aggressor.options)
@@ -179,11 +244,17 @@ static bool default_cpus(struct ct_tenant *tenant, const char *cpus, struct ct_e
 	return tenant->cpus[0] || ct_tenant_set(tenant, "cpus", cpus, err);
 }
 
-/* A peer that is not somewhere else sits beside its workload. */
-static bool default_peer(struct ct_adhoc *adhoc, int peer, unsigned beside, struct ct_error *err)
+/* Peers that are not somewhere else sit beside their workload. */
+static bool default_peers(struct ct_adhoc *adhoc, const struct ct_peers *peers, unsigned beside,
+			  struct ct_error *err)
 {
-	return peer < 0 || adhoc->tenants[peer].via[0] ||
-	       default_cpus(&adhoc->tenants[peer], adhoc->tenants[beside].cpus, err);
+	for (unsigned i = 0; i < peers->n; i++) {
+		struct ct_tenant *peer = &adhoc->tenants[peers->tenants[i]];
+
+		if (!peer->via[0] && !default_cpus(peer, adhoc->tenants[beside].cpus, err))
+			return false;
+	}
+	return true;
 }
 
 /* What a newcomer gets: the victim on the first core, its neighbour on another. */
@@ -200,14 +271,14 @@ static bool set_defaults(struct ct_adhoc *adhoc, struct ct_error *err)
 		snprintf(cores, sizeof cores, "core:0");
 	if (adhoc->victim.ops &&
 	    (!default_cpus(&adhoc->tenants[adhoc->victim.tenant], cores, err) ||
-	     !default_peer(adhoc, adhoc->victim.peer, adhoc->victim.tenant, err)))
+	     !default_peers(adhoc, &adhoc->victim.peers, adhoc->victim.tenant, err)))
 		return false;
 	if (!adhoc->aggressor.ops)
 		return true;
 	if (adhoc->victim.ops && n_cpus > 1 &&
 	    !default_cpus(&adhoc->tenants[adhoc->aggressor.tenant], "other-core-than:victim", err))
 		return false;
-	return default_peer(adhoc, adhoc->aggressor.peer, adhoc->aggressor.tenant, err);
+	return default_peers(adhoc, &adhoc->aggressor.peers, adhoc->aggressor.tenant, err);
 }
 
 static struct scope victim_scope(struct ct_adhoc *adhoc)
@@ -220,8 +291,9 @@ static struct scope victim_scope(struct ct_adhoc *adhoc)
 		.common = ct_victim_common_params,
 		.own_options = victim->options,
 		.common_options = &victim->common,
-		.tenant = &adhoc->tenants[victim->tenant],
-		.peer = victim->peer >= 0 ? &adhoc->tenants[victim->peer] : NULL,
+		.tenants = adhoc->tenants,
+		.tenant = victim->tenant,
+		.peers = &victim->peers,
 	};
 }
 
@@ -235,14 +307,17 @@ static struct scope aggressor_scope(struct ct_adhoc *adhoc)
 		.common = ct_aggressor_common_params,
 		.own_options = aggressor->options,
 		.common_options = &aggressor->common,
-		.tenant = &adhoc->tenants[aggressor->tenant],
-		.peer = aggressor->peer >= 0 ? &adhoc->tenants[aggressor->peer] : NULL,
+		.tenants = adhoc->tenants,
+		.tenant = aggressor->tenant,
+		.peers = &aggressor->peers,
 	};
 }
 
 bool ct_adhoc_make(struct ct_adhoc *adhoc, const char *victim, const char *aggressor,
 		   const char *const *words, size_t n_words, struct ct_error *err)
 {
+	const struct words of_first = {words, n_words, "peers="},
+			   of_second = {words, n_words, "with.peers="};
 	struct scope of_victim = {0}, of_aggressor = {0};
 
 	*adhoc = (struct ct_adhoc){.config = {.name = "local", .expect = (char *)""}};
@@ -256,8 +331,8 @@ bool ct_adhoc_make(struct ct_adhoc *adhoc, const char *victim, const char *aggre
 		.n_configs = 1,
 	};
 	adhoc->config.tenants = adhoc->tenants;
-	if ((victim && !find_victim(adhoc, victim, err)) ||
-	    (aggressor && !find_aggressor(adhoc, aggressor, err)))
+	if ((victim && !find_victim(adhoc, victim, &of_first, err)) ||
+	    (aggressor && !find_aggressor(adhoc, aggressor, victim ? &of_second : &of_first, err)))
 		return false;
 	if (victim)
 		of_victim = victim_scope(adhoc);

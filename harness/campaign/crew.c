@@ -12,13 +12,26 @@
 /* Setting up may fault in gigabytes; nothing takes longer than this without being stuck. */
 static const uint64_t setup_timeout_ns = UINT64_C(60) * 1000000000u;
 
+/* Without any that are named, a workload with another end has one in its own tenant. */
+static void add_peers(struct ct_actor *actor, const struct ct_peer_ops *ops, unsigned own,
+		      const struct ct_peers *peers, const struct ct_tenant *tenants,
+		      const struct ct_placement *placements)
+{
+	actor->n_peers = !ops ? 0 : peers->n > 0 ? peers->n : 1;
+	for (unsigned i = 0; i < actor->n_peers; i++) {
+		unsigned tenant = peers->n > 0 ? peers->tenants[i] : own;
+
+		actor->peer_tenants[i] = &tenants[tenant];
+		actor->peer_placements[i] = placements ? &placements[tenant] : NULL;
+	}
+}
+
 struct ct_actor ct_actor_of_victim(const struct ct_victim_entry *entry,
 				   const struct ct_tenant *tenants,
 				   const struct ct_placement *placements)
 {
-	unsigned peer = entry->peer >= 0 ? (unsigned)entry->peer : entry->tenant;
-
-	return (struct ct_actor){
+	const struct ct_peer_ops *peer = entry->ops->peer;
+	struct ct_actor actor = {
 		.role = "victim",
 		.name = entry->name,
 		.kind = entry->ops->name,
@@ -26,21 +39,21 @@ struct ct_actor ct_actor_of_victim(const struct ct_victim_entry *entry,
 		.common_params = ct_victim_common_params,
 		.options = entry->options,
 		.common = &entry->common,
-		.has_peer = entry->ops->peer != NULL,
+		.connects = peer && (peer->connect || entry->ops->connect),
 		.tenant = &tenants[entry->tenant],
-		.peer_tenant = &tenants[peer],
 		.placement = placements ? &placements[entry->tenant] : NULL,
-		.peer_placement = placements ? &placements[peer] : NULL,
 	};
+
+	add_peers(&actor, peer, entry->tenant, &entry->peers, tenants, placements);
+	return actor;
 }
 
 struct ct_actor ct_actor_of_aggressor(const struct ct_aggressor_entry *entry,
 				      const struct ct_tenant *tenants,
 				      const struct ct_placement *placements)
 {
-	unsigned peer = entry->peer >= 0 ? (unsigned)entry->peer : entry->tenant;
-
-	return (struct ct_actor){
+	const struct ct_peer_ops *peer = entry->ops->peer;
+	struct ct_actor actor = {
 		.role = "aggressor",
 		.name = entry->name,
 		.kind = entry->ops->name,
@@ -48,12 +61,13 @@ struct ct_actor ct_actor_of_aggressor(const struct ct_aggressor_entry *entry,
 		.common_params = ct_aggressor_common_params,
 		.options = entry->options,
 		.common = &entry->common,
-		.has_peer = entry->ops->peer != NULL,
+		.connects = peer && (peer->connect || entry->ops->connect),
 		.tenant = &tenants[entry->tenant],
-		.peer_tenant = &tenants[peer],
 		.placement = placements ? &placements[entry->tenant] : NULL,
-		.peer_placement = placements ? &placements[peer] : NULL,
 	};
+
+	add_peers(&actor, peer, entry->tenant, &entry->peers, tenants, placements);
+	return actor;
 }
 
 /* All workers of a tenant share one group, whose name no other campaign has. */
@@ -89,91 +103,158 @@ static bool set_location(json_t *setup, const struct ct_tenant *tenant,
 	return ct_broken(err, "memory for a message");
 }
 
-static json_t *make_setup(const struct ct_crew_setup *setup, const struct ct_actor *actor,
-			  bool is_peer, const char *endpoint, struct ct_error *err)
+/* A workload and its peers, as they are set up together. */
+struct party {
+	const struct ct_actor *actor;
+	struct ct_link *link, *peers;
+	json_t **ready;
+	json_t *texts; /* by rank: "" or the workload's answer, then the peers' endpoints */
+};
+
+/* `rank` 0 is the workload itself. */
+static json_t *make_setup(const struct ct_crew_setup *setup, const struct party *party,
+			  unsigned rank, struct ct_error *err)
 {
+	const struct ct_actor *actor = party->actor;
 	json_t *message = json_pack(
-		"{s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:I}", "role", is_peer ? "peer" : actor->role,
-		"of", actor->role, "kind", actor->kind, "params",
+		"{s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:I, s:i, s:i}", "role",
+		rank > 0 ? "peer" : actor->role, "of", actor->role, "kind", actor->kind, "params",
 		ct_params_values(actor->params, actor->options), "common",
 		ct_params_values(actor->common_params, actor->common), "avoid", setup->avoid_cpus,
-		"token", setup->token, "seed", (json_int_t)(setup->seed >> 1));
+		"token", setup->token, "seed", (json_int_t)(setup->seed >> 1), "rank", (int)rank,
+		"n_ranks", (int)actor->n_peers + 1);
 
-	if (message && endpoint)
-		json_object_set_new(message, "endpoint", json_string(endpoint));
+	if (message && rank == 0 && actor->n_peers > 0)
+		json_object_set(message, "endpoints", party->texts);
 	if (message &&
-	    set_location(message, is_peer ? actor->peer_tenant : actor->tenant,
-			 is_peer ? actor->peer_placement : actor->placement, setup->token, err))
+	    set_location(message, rank > 0 ? actor->peer_tenants[rank - 1] : actor->tenant,
+			 rank > 0 ? actor->peer_placements[rank - 1] : actor->placement,
+			 setup->token, err))
 		return message;
 	json_decref(message);
 	ct_broken(err, "memory for a message");
 	return NULL;
 }
 
-static bool open_one(struct ct_crew *crew, const struct ct_actor *actor, bool is_peer,
-		     struct ct_link *link, struct ct_error *err)
+static bool open_one(struct ct_crew *crew, const struct party *party, unsigned rank,
+		     struct ct_error *err)
 {
-	const struct ct_tenant *tenant = is_peer ? actor->peer_tenant : actor->tenant;
+	const struct ct_actor *actor = party->actor;
+	const struct ct_tenant *tenant = rank > 0 ? actor->peer_tenants[rank - 1] : actor->tenant;
+	struct ct_link *link = rank > 0 ? &party->peers[rank - 1] : party->link;
+	char prefix[32] = "";
 
-	snprintf(link->name, sizeof link->name, "%s%s '%s' on tenant '%s'",
-		 is_peer ? "peer of " : "", actor->role, actor->name, tenant->name);
+	if (rank > 0 && actor->n_peers > 1)
+		snprintf(prefix, sizeof prefix, "peer %u of ", rank);
+	else if (rank > 0)
+		snprintf(prefix, sizeof prefix, "peer of ");
+	snprintf(link->name, sizeof link->name, "%s%s '%s' on tenant '%s'", prefix, actor->role,
+		 actor->name, tenant->name);
 	return ct_link_open(crew->links, link, tenant->via, tenant->program, err);
 }
 
-/* A peer tells its endpoint; `endpoint` stays "" for workloads without one. */
-static bool set_up_peer(struct ct_crew *crew, const struct ct_crew_setup *setup,
-			const struct ct_actor *actor, struct ct_link *link,
-			char endpoint[CT_ENDPOINT_MAX], struct ct_error *err)
+static bool set_up_one(struct ct_crew *crew, const struct ct_crew_setup *setup,
+		       const struct party *party, unsigned rank, json_t **ready,
+		       struct ct_error *err)
 {
-	json_t *message, *ready = NULL;
-	const char *text;
+	struct ct_link *link = rank > 0 ? &party->peers[rank - 1] : party->link;
+	json_t *message = make_setup(setup, party, rank, err);
 
-	if (!actor->has_peer)
+	return message && ct_link_ask(crew->links, link, CT_MSG_SETUP, message, CT_MSG_READY,
+				      setup_timeout_ns, ready, err);
+}
+
+/* Each tells its endpoint. */
+static bool set_up_peers(struct ct_crew *crew, const struct ct_crew_setup *setup,
+			 struct party *party, struct ct_error *err)
+{
+	if (!party->actor)
 		return true;
-	if (!open_one(crew, actor, true, link, err))
-		return false;
-	message = make_setup(setup, actor, true, NULL, err);
-	if (!message || !ct_link_ask(crew->links, link, CT_MSG_SETUP, message, CT_MSG_READY,
-				     setup_timeout_ns, &ready, err))
-		return false;
-	text = json_string_value(json_object_get(ready, "endpoint"));
-	snprintf(endpoint, CT_ENDPOINT_MAX, "%s", text ? text : "");
-	json_decref(ready);
+	if (crew->n_peers + party->actor->n_peers > CT_LINKS_MAX)
+		return ct_usage(err, "%s: more than %d other ends in one block", party->link->name,
+				CT_LINKS_MAX);
+	party->peers = &crew->peers[crew->n_peers];
+	crew->n_peers += party->actor->n_peers;
+	party->texts = json_pack("[s]", "");
+	if (!party->texts)
+		return ct_broken(err, "memory for a message");
+	for (unsigned rank = 1; rank <= party->actor->n_peers; rank++) {
+		json_t *ready = NULL, *endpoint;
+
+		if (!open_one(crew, party, rank, err) ||
+		    !set_up_one(crew, setup, party, rank, &ready, err))
+			return false;
+		endpoint = json_object_get(ready, "endpoint");
+		json_array_append(party->texts, endpoint);
+		json_decref(ready);
+		if (!json_is_string(endpoint))
+			return ct_broken(err, "%s: it told no endpoint",
+					 party->peers[rank - 1].name);
+	}
 	return true;
+}
+
+/*
+ * Everybody is asked before anybody is awaited: to connect, some wait for others. Who fails ends
+ * the wait for all.
+ */
+static bool connect_party(struct ct_crew *crew, struct party *party, struct ct_error *err)
+{
+	json_t *answer = json_object_get(*party->ready, "answer");
+
+	if (!party->actor->connects)
+		return true;
+	if (json_is_string(answer))
+		json_array_set(party->texts, 0, answer);
+	for (unsigned rank = party->actor->n_peers; rank > 0; rank--) {
+		if (!ct_link_send(&party->peers[rank - 1], CT_MSG_CONNECT,
+				  json_pack("{s:O}", "texts", party->texts), err))
+			return false;
+	}
+	if (!ct_link_ask(crew->links, party->link, CT_MSG_CONNECT, NULL, CT_MSG_CONNECTED,
+			 setup_timeout_ns, NULL, err))
+		return false;
+	for (unsigned rank = 1; rank <= party->actor->n_peers; rank++) {
+		if (!ct_link_await(crew->links, &party->peers[rank - 1], CT_MSG_CONNECTED,
+				   setup_timeout_ns, NULL, err))
+			return false;
+	}
+	return true;
+}
+
+static bool set_up_workload(struct ct_crew *crew, const struct ct_crew_setup *setup,
+			    struct party *party, struct ct_error *err)
+{
+	return !party->actor || (set_up_one(crew, setup, party, 0, party->ready, err) &&
+				 connect_party(crew, party, err));
 }
 
 static bool set_up(struct ct_crew *crew, const struct ct_crew_setup *setup, struct ct_error *err)
 {
-	char victim_endpoint[CT_ENDPOINT_MAX] = "", aggressor_endpoint[CT_ENDPOINT_MAX] = "";
-	const bool victim = setup->victim.name != NULL, aggressor = setup->aggressor.name != NULL;
-	json_t *message;
+	json_t *other_ready[CT_MAX_PARTS] = {NULL};
+	struct party parties[1 + CT_MAX_PARTS];
+	const size_t n = 1 + setup->n_aggressors;
+	bool good = true;
 
-	if ((victim && !open_one(crew, &setup->victim, false, &crew->victim, err)) ||
-	    (aggressor && !open_one(crew, &setup->aggressor, false, &crew->aggressor, err)))
-		return false;
-	if ((victim &&
-	     !set_up_peer(crew, setup, &setup->victim, &crew->victim_peer, victim_endpoint, err)) ||
-	    (aggressor && !set_up_peer(crew, setup, &setup->aggressor, &crew->aggressor_peer,
-				       aggressor_endpoint, err)))
-		return false;
+	crew->n_aggressors = setup->n_aggressors;
+	parties[0] = (struct party){setup->victim.name ? &setup->victim : NULL, &crew->victim, NULL,
+				    &crew->victim_ready, NULL};
+	for (size_t i = 0; i < setup->n_aggressors; i++)
+		parties[1 + i] =
+			(struct party){&setup->aggressors[i], &crew->aggressors[i], NULL,
+				       i == 0 ? &crew->aggressor_ready : &other_ready[i], NULL};
+	for (size_t i = 0; i < n && good; i++)
+		good = !parties[i].actor || open_one(crew, &parties[i], 0, err);
+	for (size_t i = 0; i < n && good; i++)
+		good = set_up_peers(crew, setup, &parties[i], err);
 	/* One after the other: the victim's memory is placed while nobody else takes any. */
-	if (victim) {
-		message = make_setup(setup, &setup->victim, false,
-				     victim_endpoint[0] ? victim_endpoint : NULL, err);
-		if (!message ||
-		    !ct_link_ask(crew->links, &crew->victim, CT_MSG_SETUP, message, CT_MSG_READY,
-				 setup_timeout_ns, &crew->victim_ready, err))
-			return false;
-	}
-	if (aggressor) {
-		message = make_setup(setup, &setup->aggressor, false,
-				     aggressor_endpoint[0] ? aggressor_endpoint : NULL, err);
-		if (!message ||
-		    !ct_link_ask(crew->links, &crew->aggressor, CT_MSG_SETUP, message, CT_MSG_READY,
-				 setup_timeout_ns, &crew->aggressor_ready, err))
-			return false;
-	}
-	return true;
+	for (size_t i = 0; i < n && good; i++)
+		good = set_up_workload(crew, setup, &parties[i], err);
+	for (size_t i = 0; i < n; i++)
+		json_decref(parties[i].texts);
+	for (size_t i = 0; i < setup->n_aggressors; i++)
+		json_decref(other_ready[i]);
+	return good;
 }
 
 bool ct_crew_open(struct ct_crew *crew, struct ct_links *links, const struct ct_crew_setup *setup,
@@ -189,10 +270,11 @@ bool ct_crew_open(struct ct_crew *crew, struct ct_links *links, const struct ct_
 /* Workloads before their other ends, so that no flood ever faces a closed sink. */
 void ct_crew_close(struct ct_crew *crew)
 {
-	ct_link_close(crew->links, &crew->aggressor);
+	for (size_t i = 0; i < crew->n_aggressors; i++)
+		ct_link_close(crew->links, &crew->aggressors[i]);
 	ct_link_close(crew->links, &crew->victim);
-	ct_link_close(crew->links, &crew->aggressor_peer);
-	ct_link_close(crew->links, &crew->victim_peer);
+	for (size_t i = 0; i < crew->n_peers; i++)
+		ct_link_close(crew->links, &crew->peers[i]);
 	json_decref(crew->victim_ready);
 	json_decref(crew->aggressor_ready);
 	crew->victim_ready = crew->aggressor_ready = NULL;
@@ -242,6 +324,7 @@ bool ct_place_tenant(struct ct_links *links, const struct ct_tenant *tenant,
 		placement->nodes = copy_member(ready, "nodes");
 		placement->netns = copy_member(ready, "netns");
 		placement->probe = json_incref(json_object_get(ready, "probe"));
+		placement->function = json_incref(json_object_get(ready, "function"));
 		placement->clock_offset_ns = link.clock_offset_ns;
 		placement->clock_error_ns = link.clock_error_ns;
 		good = placement->cpus && placement->nodes && placement->netns &&
@@ -264,6 +347,8 @@ json_t *ct_placement_json(const struct ct_placement *placement, const struct ct_
 	if (json && placement->probe &&
 	    (!ct_via_is_local(tenant->via) || ct_limits_any(&tenant->limits)))
 		json_object_set(json, "probe", placement->probe);
+	if (json && placement->function)
+		json_object_set(json, "function", placement->function);
 	return json;
 }
 
@@ -274,6 +359,7 @@ void ct_placement_free(struct ct_placement *placement)
 	free(placement->boot_id);
 	free(placement->netns);
 	json_decref(placement->probe);
+	json_decref(placement->function);
 	*placement = (struct ct_placement){0};
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The workers of one block: a victim, its other end if it has one, an aggressor and its sink. A
+ * The workers of one block: a victim, its other ends if it has any, an aggressor and its sinks. A
  * crew is set up afresh for every block, so that luck in page placement is drawn anew and belongs
  * to the variance between blocks, where it is seen.
  */
@@ -24,6 +24,7 @@ struct ct_placement {
 	int64_t clock_offset_ns; /* to add to its clock to get the controller's */
 	int64_t clock_error_ns;  /* the offset is right within this; 0: the same clock */
 	json_t *probe;           /* its own environment, as seen from behind the boundary */
+	json_t *function;        /* what its `nic` is (harness/net/function.h); NULL: names none */
 };
 
 /* A workload to start: one entry of the job as one config sees it. Nothing here is owned. */
@@ -32,22 +33,31 @@ struct ct_actor {
 	const char *name, *kind;
 	const struct ct_param *params, *common_params;
 	const void *options, *common;
-	bool has_peer;
-	const struct ct_tenant *tenant, *peer_tenant;
-	const struct ct_placement *placement, *peer_placement; /* NULL: not resolved yet */
+	const struct ct_tenant *tenant;
+	const struct ct_placement *placement; /* NULL: not resolved yet, as for peers */
+	unsigned n_peers;
+	bool connects; /* it or its peers have a connect step */
+	const struct ct_tenant *peer_tenants[CT_PEERS_MAX];
+	const struct ct_placement *peer_placements[CT_PEERS_MAX];
 };
 
 struct ct_crew_setup {
-	struct ct_actor victim, aggressor; /* .name NULL: there is none */
-	const char *avoid_cpus;            /* CPUs of all victims on this host: "0,4-7" or "" */
+	struct ct_actor victim; /* .name NULL: there is none */
+	struct ct_actor aggressors[CT_MAX_PARTS];
+	size_t n_aggressors;
+	const char *avoid_cpus; /* CPUs of all victims on this host: "0,4-7" or "" */
 	const char *token;
 	uint64_t seed;
 };
 
 struct ct_crew {
 	struct ct_links *links;
-	struct ct_link victim, victim_peer, aggressor, aggressor_peer;
-	json_t *victim_ready, *aggressor_ready; /* READY messages */
+	struct ct_link victim, aggressors[CT_MAX_PARTS];
+	size_t n_aggressors;
+	struct ct_link
+		peers[CT_LINKS_MAX]; /* of the victim, then of each aggressor; rank 1 first */
+	size_t n_peers;
+	json_t *victim_ready, *aggressor_ready; /* READY messages; of the first aggressor */
 };
 
 struct ct_actor ct_actor_of_victim(const struct ct_victim_entry *entry,
@@ -57,7 +67,7 @@ struct ct_actor ct_actor_of_aggressor(const struct ct_aggressor_entry *entry,
 				      const struct ct_tenant *tenants,
 				      const struct ct_placement *placements);
 
-/* Starts and sets up all of them, idle. On failure all are closed. */
+/* Starts, sets up and connects all of them, idle. On failure all are closed. */
 bool ct_crew_open(struct ct_crew *crew, struct ct_links *links, const struct ct_crew_setup *setup,
 		  struct ct_error *err);
 void ct_crew_close(struct ct_crew *crew);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "harness/campaign/functions.h"
 #include "harness/core/version.h"
 #include "harness/place/place.h"
 #include "harness/probe/probe.h"
@@ -77,18 +78,22 @@ static bool place_tenants(struct ct_ground *ground, struct ct_links *links, size
 	return true;
 }
 
+static void mark_peers(const struct ct_peers *peers, bool *marks)
+{
+	for (unsigned i = 0; i < peers->n; i++)
+		marks[peers->tenants[i]] = true;
+}
+
 /* Which tenants are used by victims (and their peers) and by aggressors. */
 static void mark_tenants(const struct ct_job *job, bool *by_victim, bool *by_aggressor)
 {
 	for (size_t i = 0; i < job->n_victims; i++) {
 		by_victim[job->victims[i].tenant] = true;
-		if (job->victims[i].peer >= 0)
-			by_victim[job->victims[i].peer] = true;
+		mark_peers(&job->victims[i].peers, by_victim);
 	}
 	for (size_t i = 0; i < job->n_aggressors; i++) {
 		by_aggressor[job->aggressors[i].tenant] = true;
-		if (job->aggressors[i].peer >= 0)
-			by_aggressor[job->aggressors[i].peer] = true;
+		mark_peers(&job->aggressors[i].peers, by_aggressor);
 	}
 }
 
@@ -167,7 +172,8 @@ static bool place_config(struct ct_ground *ground, struct ct_links *links, size_
 	}
 	mark_tenants(ground->job, marks, marks + n);
 	good = place_tenants(ground, links, c, err) &&
-	       check_overlap(ground, c, marks, marks + n, err);
+	       check_overlap(ground, c, marks, marks + n, err) &&
+	       ct_functions_relate(ground->job, config->placements, err);
 	if (good) {
 		config->victim_cpus = cpus_of(config->placements, marks, n);
 		config->noise_cpus = cpus_of(config->placements, marks + n, n);
@@ -241,7 +247,8 @@ static bool check_victims(const struct ct_ground *ground, size_t c, struct ct_er
 				  ground->job->victims[v].tenant, err))
 			return false;
 	}
-	return true;
+	return strcmp(ground->job->configs[c].expect, "sriov") != 0 ||
+	       ct_functions_expect_sriov(ground->job, c, ground->configs[c].placements, err);
 }
 
 /* What the tenants themselves see, behind their boundaries and under their limits. */
@@ -323,18 +330,24 @@ static bool calibrate(struct ct_ground *ground, struct ct_links *links, size_t c
 	struct ct_config_ground *at = &ground->configs[c];
 	struct ct_fitness *fitness = &at->aggressors[a];
 	struct ct_crew_setup setup = {
-		.aggressor = ct_actor_of_aggressor(&ground->job->aggressors[a],
-						   ground->job->configs[c].tenants, at->placements),
+		.aggressors = {ct_actor_of_aggressor(&ground->job->aggressors[a],
+						     ground->job->configs[c].tenants,
+						     at->placements)},
+		.n_aggressors = 1,
 		.avoid_cpus = at->victim_cpus,
 		.token = ground->token,
 	};
 	struct ct_crew crew;
 	bool good;
 
+	if (ground->job->aggressors[a].n_parts > 0) {
+		fitness->solo_rate = 100; /* percent of its parts' */
+		return true;
+	}
 	if (!ct_crew_open(&crew, links, &setup, err))
 		return note_unfit(fitness, err);
-	good = ct_ground_calibrate(links, &crew.aggressor, calibrate_seconds, &fitness->solo_rate,
-				   err);
+	good = ct_ground_calibrate(links, &crew.aggressors[0], calibrate_seconds,
+				   &fitness->solo_rate, err);
 	ct_crew_close(&crew);
 	return good || note_unfit(fitness, err);
 }

@@ -32,24 +32,66 @@ static bool read_tenant_of(const struct ct_job *job, const struct ct_document *d
 	return true;
 }
 
-static bool read_peer(const struct ct_job *job, const struct ct_document *document,
-		      struct ct_section *section, const char *kind, bool has_peer, int *peer,
-		      struct ct_error *err)
+static bool add_peer(const struct ct_job *job, const char *name, unsigned max,
+		     struct ct_peers *peers, struct ct_error *err)
 {
-	struct ct_entry *entry = ct_section_take(section, "peer");
+	int found = ct_job_find_tenant(job, name);
 
-	*peer = -1;
+	if (found < 0)
+		return ct_job_unknown_tenant(job, name, err);
+	if (peers->n == max)
+		return ct_usage(err, "more than %u: so many other ends it can have", max);
+	peers->tenants[peers->n++] = (unsigned)found;
+	return true;
+}
+
+static bool read_peer_list(const struct ct_job *job, const struct ct_entry *entry, const char *kind,
+			   const struct ct_peer_ops *ops, struct ct_peers *peers,
+			   struct ct_error *err)
+{
+	const unsigned max = ops && ops->max_peers ? ops->max_peers : 1;
+	char copy[(CT_PEERS_MAX + 1) * (CT_NAME_MAX + 1)];
+	char *save, *word;
+
+	if (!ops)
+		return ct_usage(err, "'%s' has no other end: leave '%s' out", kind, entry->key);
+	if (strlen(entry->value) >= sizeof copy)
+		return ct_usage(err, "%s: the list is too long", entry->key);
+	strcpy(copy, entry->value);
+	for (word = strtok_r(copy, ", \t", &save); word; word = strtok_r(NULL, ", \t", &save)) {
+		if (!add_peer(job, word, max, peers, err))
+			return ct_error_in(err, "%s", entry->key);
+	}
+	return peers->n > 0 || ct_usage(err, "%s is empty: a list of tenants", entry->key);
+}
+
+/* `peer = NAME`, or `peers = NAME, NAME, ...` where the workload can have several. */
+static bool read_peers(const struct ct_job *job, const struct ct_document *document,
+		       struct ct_section *section, const char *kind, const struct ct_peer_ops *ops,
+		       struct ct_peers *peers, struct ct_error *err)
+{
+	struct ct_entry *one = ct_section_take(section, "peer");
+	struct ct_entry *several = ct_section_take(section, "peers");
+	struct ct_entry *entry = several ? several : one;
+
+	*peers = (struct ct_peers){.n = 0};
 	if (!entry)
 		return true;
-	if (!has_peer) {
-		ct_usage(err, "'%s' has no other end: leave 'peer' out", kind);
+	if (one && several) {
+		ct_usage(err, "'peer' and 'peers' are the same key: leave one out");
 		return ct_error_at_entry(document, entry, err);
 	}
-	*peer = ct_job_find_tenant(job, entry->value);
-	if (*peer >= 0)
-		return true;
-	ct_job_unknown_tenant(job, entry->value, err);
-	return ct_error_at_entry(document, entry, err);
+	return read_peer_list(job, entry, kind, ops, peers, err) ||
+	       ct_error_at_entry(document, entry, err);
+}
+
+static size_t add_peer_names(const struct ct_peer_ops *ops, const char **names, size_t n)
+{
+	if (ops)
+		names[n++] = "peer";
+	if (ops && ops->max_peers > 1)
+		names[n++] = "peers";
+	return n;
 }
 
 /* `kind = NAME`; without it the section's own name. */
@@ -98,11 +140,9 @@ bool ct_job_read_victim(const struct ct_job *job, const struct ct_document *docu
 	n = ct_job_add_names(ct_victim_common_params, names, n);
 	names[n++] = "kind";
 	names[n++] = "tenant";
-	if (victim->ops->peer)
-		names[n++] = "peer";
+	n = add_peer_names(victim->ops->peer, names, n);
 	return read_tenant_of(job, document, section, "victim", &victim->tenant, err) &&
-	       read_peer(job, document, section, kind, victim->ops->peer != NULL, &victim->peer,
-			 err) &&
+	       read_peers(job, document, section, kind, victim->ops->peer, &victim->peers, err) &&
 	       ct_job_take_params(document, section, victim->ops->params, victim->options, err) &&
 	       ct_job_take_params(document, section, ct_victim_common_params, &victim->common,
 				  err) &&
@@ -166,6 +206,23 @@ static bool take_doses(const struct ct_document *document, struct ct_section *se
 	return ct_error_at_entry(document, entry, err);
 }
 
+/* Its parts may stand further down in the file: `of` is read when all aggressors are. */
+static bool read_mix(const struct ct_document *document, struct ct_section *section,
+		     struct ct_aggressor_entry *aggressor, struct ct_error *err)
+{
+	static const char *const names[] = {"kind", "of", "intensity"};
+	struct ct_entry *of = ct_section_take(section, "of");
+
+	aggressor->ops = &ct_mix;
+	ct_params_init(ct_aggressor_common_params, &aggressor->common);
+	if (!of) {
+		ct_usage(err, "a mix needs 'of = NAME+NAME'");
+		return ct_error_at_section(document, section, err);
+	}
+	return take_doses(document, section, aggressor, err) &&
+	       ct_section_refuse_leftovers(document, section, names, 3, err);
+}
+
 bool ct_job_read_aggressor(const struct ct_job *job, const struct ct_document *document,
 			   struct ct_section *section, struct ct_aggressor_entry *aggressor,
 			   struct ct_error *err)
@@ -177,10 +234,14 @@ bool ct_job_read_aggressor(const struct ct_job *job, const struct ct_document *d
 
 	snprintf(aggressor->name, sizeof aggressor->name, "%s", section->name);
 	aggressor->line = section->line;
+	aggressor->peers.n = 0;
+	if (strcmp(kind, ct_mix.name) == 0)
+		return read_mix(document, section, aggressor, err);
 	aggressor->ops = ct_aggressor_find(kind);
 	if (!aggressor->ops) {
-		for (; ct_aggressors[n] && n < CT_JOB_MAX_NAMES; n++)
+		for (; ct_aggressors[n] && n + 1 < CT_JOB_MAX_NAMES; n++)
 			names[n] = ct_aggressors[n]->name;
+		names[n++] = ct_mix.name;
 		return unknown_kind(document, section, entry, names, n, kind, err);
 	}
 	aggressor->options = calloc(1, aggressor->ops->options_size + 1);
@@ -192,11 +253,12 @@ bool ct_job_read_aggressor(const struct ct_job *job, const struct ct_document *d
 	n = ct_job_add_names(ct_aggressor_common_params, names, n);
 	names[n++] = "kind";
 	names[n++] = "tenant";
-	if (aggressor->ops->peer)
-		names[n++] = "peer";
+	n = add_peer_names(aggressor->ops->peer, names, n);
+	for (size_t i = 0; i < section->n_entries; i++)
+		aggressor->has_frequency |= strcmp(section->entries[i].key, "frequency") == 0;
 	return read_tenant_of(job, document, section, "neighbour", &aggressor->tenant, err) &&
-	       read_peer(job, document, section, kind, aggressor->ops->peer != NULL,
-			 &aggressor->peer, err) &&
+	       read_peers(job, document, section, kind, aggressor->ops->peer, &aggressor->peers,
+			  err) &&
 	       take_doses(document, section, aggressor, err) &&
 	       ct_job_take_params(document, section, aggressor->ops->params, aggressor->options,
 				  err) &&

@@ -119,9 +119,10 @@ static bool measure(struct ct_crew *crew, const struct arguments *arguments,
 		.warmup_ns = arguments->warmup_ns,
 		.measure_ns = arguments->measure_ns,
 		.epoch_ns = 100000000,
-		.intensity = adhoc->aggressor.common.intensity,
-		.solo_rate = solo_rate,
-		.blocks = adhoc->aggressor.ops && adhoc->aggressor.ops->blocks,
+		.loads = {{.intensity = adhoc->aggressor.common.intensity,
+			   .solo_rate = solo_rate,
+			   .blocks = adhoc->aggressor.ops && adhoc->aggressor.ops->blocks}},
+		.n_loads = role == CT_ROLE_TREATMENT,
 	};
 	bool good = ct_phase_run(crew, &plan, &block.phases[0], err) &&
 		    summarise(&block.phases[0], summary, err);
@@ -138,7 +139,7 @@ static bool measure_both(struct ct_links *links, struct ct_crew *crew,
 	double solo_rate = 0;
 
 	if (adhoc->aggressor.ops &&
-	    !ct_ground_calibrate(links, &crew->aggressor, 0.4, &solo_rate, err))
+	    !ct_ground_calibrate(links, &crew->aggressors[0], 0.4, &solo_rate, err))
 		return false;
 	if (!measure(crew, arguments, adhoc, CT_ROLE_BASELINE, 0, alone, err))
 		return false;
@@ -190,6 +191,8 @@ static void print_json(const struct ct_adhoc *adhoc, const struct ct_crew *crew,
 	json_object_update(all, stats);
 	json_decref(stats);
 	json_object_set(all, "clock", json_object_get(crew->victim_ready, "clock"));
+	if (json_object_get(crew->victim_ready, "device"))
+		json_object_set(all, "device", json_object_get(crew->victim_ready, "device"));
 	if (beside) {
 		stats = summary_json(beside);
 		json_object_set_new(stats, "aggressor", json_string(adhoc->aggressor.name));
@@ -297,7 +300,7 @@ static bool bench(struct ct_links *links, struct ct_ground *ground, struct ct_ad
 	setup.avoid_cpus = at->victim_cpus;
 	setup.victim = ct_actor_of_victim(&adhoc->victim, adhoc->tenants, at->placements);
 	if (with)
-		setup.aggressor =
+		setup.aggressors[setup.n_aggressors++] =
 			ct_actor_of_aggressor(&adhoc->aggressor, adhoc->tenants, at->placements);
 	if (!ct_ground_step_aside(ground, links, 0, err) ||
 	    !ct_crew_open(&crew, links, &setup, err))
@@ -345,7 +348,8 @@ const struct ct_command ct_command_bench = {
 		"KEY is a parameter of the victim ('cotenant list VICTIM' shows them), one that "
 		"every\n"
 		"victim takes (rate, arrival, raw), or where it runs: cpus (core:0), memory, via,\n"
-		"address, nic, shared. peer.KEY places its other end, for victims that have one.\n"
+		"address, nic, shared. peer.KEY places its other end, for victims that have one;\n"
+		"  where there can be several: peers=N, and peer2.KEY places the second.\n"
 		"with=AGGRESSOR runs an aggressor beside it for a quick look; with.KEY are its "
 		"keys.\n"
 		"\n"

@@ -98,24 +98,6 @@ static bool parse(int argc, char **argv, struct arguments *arguments, struct ct_
 	return true;
 }
 
-static char *join_words(int argc, char **argv)
-{
-	size_t size = sizeof "cotenant";
-	char *line;
-
-	for (int i = 0; i < argc; i++)
-		size += strlen(argv[i]) + 1;
-	line = malloc(size);
-	if (!line)
-		return NULL;
-	strcpy(line, "cotenant");
-	for (int i = 0; i < argc; i++) {
-		strcat(line, " ");
-		strcat(line, argv[i]);
-	}
-	return line;
-}
-
 /* From the job itself: the same on every machine. 64-bit FNV-1a (RFC 9923 describes it). */
 static uint64_t seed_of(const struct ct_job *job)
 {
@@ -156,7 +138,7 @@ static bool run(int argc, char **argv, struct ct_error *err)
 	struct arguments arguments = {.configs = "", .progress = CT_PROGRESS_AUTO};
 	struct ct_job job = {0};
 	struct ct_plan plan = {0};
-	char *command_line = join_words(argc, argv);
+	char *command_line = ct_cli_command_line(argc, argv);
 	bool good;
 
 	good = parse(argc, argv, &arguments, err) &&

@@ -16,6 +16,7 @@ static const size_t position[CT_COUPLING_QUANTILES] = {0, 3, 4};
 
 struct work {
 	struct ct_coupling *coupling;
+	const struct ct_results_tables *tables;
 	double *baseline, *other; /* of the blocks of the cell at hand */
 };
 
@@ -97,7 +98,7 @@ static void estimate(struct work *work, const struct ct_cell_evidence *cell, siz
 				     .treatment_ns = NAN,
 				     .slowdown = CT_INTERVAL_NONE,
 				     .recovery = CT_INTERVAL_NONE};
-	if (cell->used == 0) {
+	if (cell->used == 0 || work->tables->cells[cell->cell].intensity == 0) {
 		effect->carry = CT_CARRY_NO_BLOCKS;
 		return;
 	}
@@ -140,7 +141,7 @@ bool ct_coupling_make(struct ct_coupling *coupling, struct ct_results *results, 
 		      struct ct_error *err)
 {
 	const struct ct_results_tables *tables = ct_results_tables(results);
-	struct work work = {.coupling = coupling};
+	struct work work = {.coupling = coupling, .tables = tables};
 	bool ok;
 
 	*coupling = (struct ct_coupling){.confidence = confidence, .n_cells = tables->n_cells};

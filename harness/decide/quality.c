@@ -137,6 +137,49 @@ static void judge_controls(struct ct_quality *quality, const struct ct_results_t
 	}
 }
 
+/* Named functions on different cards: the card they were to share is not what was measured. */
+static void judge_functions(struct ct_quality *quality, const char *text)
+{
+	json_t *placement = json_loads(text, 0, NULL), *config, *tenant, *relation;
+	const char *config_name, *tenant_name, *victim;
+
+	json_object_foreach(placement, config_name, config)
+	{
+		json_object_foreach(config, tenant_name, tenant)
+		{
+			json_t *beside =
+				json_object_get(json_object_get(tenant, "function"), "beside");
+
+			json_object_foreach(beside, victim, relation)
+			{
+				const char *name = json_string_value(relation);
+
+				if (name && strcmp(name, "apart") == 0)
+					warn(quality,
+					     "Under '%.60s' the tenants '%.60s' and '%.60s' use "
+					     "different network cards: what sharing one costs is "
+					     "not in their cells.",
+					     config_name, victim, tenant_name);
+			}
+		}
+	}
+	json_decref(placement);
+}
+
+/* Blocks of lock-in's phases: they count, though they have no baseline of their own. */
+static size_t count_modulated(const struct ct_results_tables *tables)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < tables->n_blocks; i++) {
+		const struct ct_block_info *block = &tables->blocks[i];
+
+		n += block->status == CT_BLOCK_OK && block->n_phases > 0 &&
+		     tables->phases[block->first_phase].role == CT_ROLE_MODULATED;
+	}
+	return n;
+}
+
 void ct_quality_make(struct ct_quality *quality, const struct ct_results *results,
 		     const struct ct_coupling *coupling)
 {
@@ -155,8 +198,11 @@ void ct_quality_make(struct ct_quality *quality, const struct ct_results *result
 		quality->epochs += cell->epochs;
 		quality->counted_epochs += cell->counted_epochs;
 	}
+	quality->used += count_modulated(tables);
+	quality->not_loaded -= count_modulated(tables);
 	judge_emulation(quality, tables);
 	judge_instrument(quality);
 	judge_blocks(quality, tables);
 	judge_controls(quality, tables, coupling);
+	judge_functions(quality, tables->placement);
 }

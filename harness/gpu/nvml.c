@@ -73,6 +73,13 @@ static int initialise(const struct ct_nvml *nvml)
 	return function();
 }
 
+const char *ct_nvml_library(void)
+{
+	const char *named = getenv("COTENANT_NVML");
+
+	return !named ? "libnvidia-ml.so.1" : named[0] ? named : NULL;
+}
+
 struct ct_nvml *ct_nvml_open(const char *library, char *why, size_t size)
 {
 	struct ct_nvml *nvml = calloc(1, sizeof *nvml);

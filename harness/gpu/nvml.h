@@ -31,6 +31,9 @@ const char *ct_nvml_word(int status, char out[CT_NVML_WORD]);
 struct ct_nvml;        /* the library, loaded and initialised */
 struct ct_nvml_device; /* a GPU or a MIG device: the library's own handle, good until close */
 
+/* The one that the environment variable COTENANT_NVML names, else libnvidia-ml.so.1; NULL where it
+ * is set to nothing: GPUs are not to be asked. */
+const char *ct_nvml_library(void);
 /* NULL, and why: no such library, not an NVML, or its driver is not loaded. */
 struct ct_nvml *ct_nvml_open(const char *library, char *why, size_t size);
 void ct_nvml_close(struct ct_nvml *nvml); /* NULL is fine */

@@ -132,3 +132,11 @@ bool ct_consent_give(int fd, const char *token, struct ct_error *err)
 	}
 	return send_half(fd, token + HALF, deadline_ns, err) || refuse(fd, err);
 }
+
+bool ct_consent_holds(int fd)
+{
+	char byte;
+	ssize_t got = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
+}

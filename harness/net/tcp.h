@@ -20,9 +20,16 @@ bool ct_tcp_listen(const char *address, int *fd, char endpoint[CT_ENDPOINT_MAX],
 /* Connects to "address:port" or "[address6]:port"; refuses multicast, broadcast, wildcard
  * addresses. */
 bool ct_tcp_connect(const char *endpoint, int *fd, struct ct_error *err);
+/*
+ * The same through the network function that `nic` names (function.h); NULL: as routing has it.
+ * Refuses an endpoint on this host, which no function but loopback leads to.
+ */
+bool ct_tcp_connect_via(const char *endpoint, const char *nic, int *fd, struct ct_error *err);
 
 /* The two sides of the handshake, each bounded to two seconds. */
 bool ct_consent_ask(int fd, const char *token, struct ct_error *err);
 bool ct_consent_give(int fd, const char *token, struct ct_error *err);
+/* Whether the other side of a consented connection is still there; one system call. */
+bool ct_consent_holds(int fd);
 
 #endif

@@ -18,6 +18,8 @@ enum { CT_DEVICES_MAX = 1024 };
 json_t *ct_device_entry(const char *name, const char *path);
 /* "0000:41:00.2". */
 bool ct_is_pci_address(const char *text);
+/* Whether the ids of a PCI function are those of a virtual one, as a guest has to tell. */
+bool ct_pci_is_vf(int64_t vendor, int64_t device);
 /* "pci": the function behind <path>/device, when it is one. */
 void ct_device_pci(json_t *device, const struct ct_probe_source *source, const char *path);
 /* "vf_of", "vfs_possible", "vfs_enabled", "vfs" of a PCI device's folder. */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "harness/gpu/mig.h"
 #include "harness/probe/aside.h"
 #include "harness/probe/devices.h"
 #include "harness/probe/sections.h"
@@ -188,34 +189,6 @@ static void ask_sharing(struct question *q)
 
 /* ---- MIG ---- */
 
-/*
- * The driver's own word for the profile is the last of the device's name ("NVIDIA H100 MIG
- * 1g.10gb"); older drivers leave it out. Then it follows from the slices, and from the memory as
- * eighths of the GPU's: a profile is named for its share of the GPU, not for what is left of it.
- */
-static void profile_text(const char *name, const struct ct_nvml_attributes *has,
-			 unsigned long long gpu_bytes, char *out, size_t size)
-{
-	const char *said = strstr(name, " MIG ");
-	double gib = (double)has->memory_mib / 1024;
-	char compute[16] = "";
-
-	if (said && said[5]) {
-		snprintf(out, size, "%s", said + 5);
-		return;
-	}
-	if (gpu_bytes > 0) {
-		double gpu_gib = (double)((gpu_bytes + (1u << 30) - 1) >> 30);
-		double eighths = gib / ((double)gpu_bytes / (1u << 30)) * 8;
-		double whole = (double)(long)eighths;
-
-		gib = (whole + (eighths > whole)) / 8 * gpu_gib;
-	}
-	if (has->compute_slices > 0 && has->compute_slices < has->gpu_slices)
-		snprintf(compute, sizeof compute, "%uc.", has->compute_slices);
-	snprintf(out, size, "%s%ug.%ldgb", compute, has->gpu_slices, (long)(gib + 0.5));
-}
-
 static json_t *mig_device(struct ct_nvml *nvml, struct ct_nvml_device *device, unsigned index,
 			  unsigned long long gpu_bytes, bool identify)
 {
@@ -228,7 +201,7 @@ static json_t *mig_device(struct ct_nvml *nvml, struct ct_nvml_device *device, u
 
 	if (ct_nvml_text(nvml, device, "nvmlDeviceGetName", name, sizeof name) != CT_NVML_OK)
 		name[0] = '\0';
-	profile_text(name, &has, gpu_bytes, profile, sizeof profile);
+	ct_mig_profile(name, &has, gpu_bytes, profile, sizeof profile);
 	if (status == CT_NVML_OK || strstr(name, " MIG "))
 		ct_say(entry, "profile", printable(profile), "%s",
 		       strstr(name, " MIG ") ? "nvmlDeviceGetName" : "nvmlDeviceGetAttributes_v2");

@@ -80,7 +80,7 @@ static const char *emulator(int64_t vendor)
  * In a guest no link leads from a virtual function to its physical one; but makers give virtual
  * functions ids of their own. (pci.ids: "Virtual Function")
  */
-static bool is_vf_id(int64_t vendor, int64_t device)
+bool ct_pci_is_vf(int64_t vendor, int64_t device)
 {
 	static const struct {
 		uint16_t vendor, device;
@@ -218,7 +218,7 @@ static void add_makers(json_t *device, const struct ct_probe_source *source, con
 		return;
 	if (gpu)
 		json_object_set_new(device, "maker", json_string(gpu_maker(vendor)));
-	if (ct_source_number(source, &id, "%s/device", path) && is_vf_id(vendor, id)) {
+	if (ct_source_number(source, &id, "%s/device", path) && ct_pci_is_vf(vendor, id)) {
 		json_object_set_new(device, "vf_by_id", json_true());
 		return;
 	}

@@ -15,6 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "harness/gpu/nvml.h"
+
 const struct ct_probe_source ct_probe_live = {.root = "/", .live = true};
 
 static const char nvml_variable[] = "COTENANT_NVML";
@@ -22,9 +24,8 @@ static const char nvml_variable[] = "COTENANT_NVML";
 struct ct_probe_source ct_probe_this_machine(void)
 {
 	struct ct_probe_source source = ct_probe_live;
-	const char *named = getenv(nvml_variable);
 
-	source.nvml = !named ? "libnvidia-ml.so.1" : named[0] ? named : NULL;
+	source.nvml = ct_nvml_library();
 	return source;
 }
 
@@ -57,7 +58,7 @@ static int open_in(const struct ct_probe_source *source, const char *path, int f
 	root = open(source->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return -1;
-	fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+	fd = (int)syscall(__NR_openat2, root, path, &how, sizeof how);
 	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
 		fd = openat(root, path + strspn(path, "/"), flags | O_CLOEXEC | O_NOFOLLOW);
 	close(root);

@@ -56,6 +56,7 @@ bool ct_summary_quality(const struct ct_summary *summary, struct ct_error *err)
 			"  overlap    %" PRIu64 " of %" PRIu64
 			" treatment epochs had the aggressor loading all the time\n",
 			quality->counted_epochs, quality->epochs);
+	ct_summary_functions(summary);
 	for (size_t i = 0; i < quality->n_warnings; i++)
 		fprintf(out, "  %s %s\n", summary->style.unicode ? "\u26a0" : "!",
 			quality->warnings[i]);
@@ -404,10 +405,22 @@ static void print_legend(const struct ct_summary *summary)
 	fputc('\n', summary->out);
 }
 
+/* Victims alone, and nobody started beside them: what `listen` writes. */
+static bool is_listening(const struct ct_results_tables *tables)
+{
+	for (size_t i = 0; i < tables->n_cells; i++) {
+		if (tables->cells[i].intensity > 0)
+			return false;
+	}
+	return tables->n_cells > 0;
+}
+
 bool ct_summary_matrix(const struct ct_summary *summary, struct ct_error *err)
 {
 	const struct ct_results_tables *tables = summary->tables;
 
+	if (is_listening(tables))
+		return true;
 	for (size_t i = 0; i < tables->n_cells; i++) {
 		char heading[192];
 
@@ -446,9 +459,12 @@ static void sensitivity_row(struct ct_table *table, const struct ct_summary *sum
 bool ct_summary_sensitivity(const struct ct_summary *summary, struct ct_error *err)
 {
 	const struct ct_results_tables *tables = summary->tables;
-	struct ct_table *table = ct_table_new();
+	struct ct_table *table;
 	bool ok;
 
+	if (is_listening(tables))
+		return true;
+	table = ct_table_new();
 	ct_print_heading(summary->out, &summary->style,
 			 "Sensitivity: slowdown by intensity (offered and achieved)");
 	ct_table_column(table, "config", false);
@@ -480,6 +496,27 @@ static double blind_below(const struct ct_coupling *coupling)
 	return widest;
 }
 
+/* What was heard, from the log. */
+static bool print_events(const struct ct_summary *summary, struct ct_error *err)
+{
+	struct ct_log_row *rows = NULL;
+	size_t n = 0, events = 0;
+
+	if (!ct_results_log(summary->results, &rows, &n, err))
+		return false;
+	ct_print_heading(summary->out, &summary->style, "Heard");
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(rows[i].level, "event") != 0)
+			continue;
+		fprintf(summary->out, "%s\n", rows[i].text);
+		events++;
+	}
+	if (events == 0)
+		fputs("No neighbour: nothing changed by more than its own noise.\n", summary->out);
+	ct_log_rows_free(rows, n);
+	return true;
+}
+
 bool ct_summary_sentence(const struct ct_summary *summary, struct ct_error *err)
 {
 	/* The tail is what a tenant suffers from; the median speaks where the tail can't. */
@@ -488,7 +525,8 @@ bool ct_summary_sentence(const struct ct_summary *summary, struct ct_error *err)
 	const struct ct_coupling *coupling = summary->coupling;
 	char value[CT_RATIO_TEXT], lo[CT_RATIO_TEXT], hi[CT_RATIO_TEXT];
 
-	(void)err;
+	if (is_listening(tables))
+		return print_events(summary, err);
 	for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
 		size_t k = order[i], worst = ct_coupling_worst(coupling, k);
 		const struct ct_cell_info *cell;

@@ -6,56 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/stats/distributions.h"
 #include "harness/stats/quantile.h"
+#include "harness/stats/scores.h"
 #include "harness/stats/series.h"
-
-struct placed {
-	double value;
-	size_t place;
-};
-
-static int by_value(const void *left, const void *right)
-{
-	double a = ((const struct placed *)left)->value, b = ((const struct placed *)right)->value;
-
-	return (a > b) - (a < b);
-}
 
 static int ascending(const void *left, const void *right)
 {
 	double a = *(const double *)left, b = *(const double *)right;
 
 	return (a > b) - (a < b);
-}
-
-/* Normal scores of midranks (van der Waerden), scaled to unit variance. False when all are equal.
- */
-static bool normal_scores(const double *x, size_t n, double *scores)
-{
-	struct placed *order = malloc(n * sizeof *order);
-	double squares = 0;
-
-	if (!order)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		order[i] = (struct placed){x[i], i};
-	qsort(order, n, sizeof *order, by_value);
-	for (size_t i = 0, end; i < n; i = end) {
-		double midrank;
-
-		for (end = i + 1; end < n && order[end].value == order[i].value;)
-			end++;
-		midrank = (double)(i + 1 + end) / 2;
-		for (size_t k = i; k < end; k++)
-			scores[order[k].place] = ct_normal_quantile(midrank / (double)(n + 1));
-	}
-	free(order);
-	for (size_t i = 0; i < n; i++)
-		squares += scores[i] * scores[i];
-	for (size_t i = 0; i < n && squares > 0; i++)
-		scores[i] /= sqrt(squares / (double)n);
-	return squares > 0;
 }
 
 /* sums[i] is the sum of the first i scores. */
@@ -249,7 +208,7 @@ bool ct_change_points(const double *x, size_t n, size_t min_segment, double alph
 	last = calloc(n + 1, sizeof *last);
 	if (!scores || !sums || !last)
 		goto out;
-	if (normal_scores(x, n, scores)) {
+	if (ct_normal_scores(x, n, scores)) {
 		out->dependence = dependence(scores, n);
 		out->penalty = penalty_of_null(n, out->dependence, min_segment, alpha, rng);
 		cumulate(scores, n, sums);

@@ -28,6 +28,14 @@ const struct ct_param ct_victim_common_params[] = {
 	 .min = "0",
 	 .max = "1000000",
 	 .help = "raw samples to keep of every epoch; what does not fit is counted"},
+	{.name = "duty",
+	 .type = CT_PARAM_PERCENT,
+	 .offset = offsetof(struct ct_victim_common, duty),
+	 .fallback = "100%",
+	 .min = "0.01%",
+	 .max = "100%",
+	 .help = "share of the time that it measures, in bursts of 200 us or one sample: below "
+		 "100 % it rests in between, as 'listen' does"},
 	{0}};
 
 const struct ct_param ct_aggressor_common_params[] = {

@@ -14,6 +14,7 @@ struct ct_victim_common {
 	double rate_hz; /* 0: closed loop */
 	int arrival;    /* enum ct_arrival */
 	uint64_t raw;   /* raw samples kept per epoch; 0: none */
+	double duty;    /* percent of the time it measures; it rests in between */
 };
 extern const struct ct_param ct_victim_common_params[];
 

@@ -18,6 +18,10 @@ const char *ct_message_name(unsigned type)
 		return "CLOCK";
 	case CT_MSG_QUIT:
 		return "QUIT";
+	case CT_MSG_CONNECT:
+		return "CONNECT";
+	case CT_MSG_STAY:
+		return "STAY";
 	case CT_MSG_HELLO:
 		return "HELLO";
 	case CT_MSG_READY:
@@ -38,6 +42,10 @@ const char *ct_message_name(unsigned type)
 		return "CLOCK_IS";
 	case CT_MSG_FAILED:
 		return "FAILED";
+	case CT_MSG_CONNECTED:
+		return "CONNECTED";
+	case CT_MSG_ALIVE:
+		return "ALIVE";
 	}
 	return "?";
 }

@@ -7,6 +7,7 @@
 
 #include "harness/tenant/noise_runner.h"
 #include "harness/tenant/protocol.h"
+#include "harness/tenant/texts.h"
 #include "harness/tenant/worker.h"
 
 enum {
@@ -19,7 +20,8 @@ struct aggressor_role {
 	const struct ct_aggressor_ops *ops;
 	void *options;
 	struct ct_aggressor_common common;
-	char *endpoint;
+	struct ct_texts endpoints;
+	char *answer;
 	struct ct_noise_runner runner;
 	bool started, loading, loaded;
 	uint64_t row_ns, ramp_until_ns, seed;
@@ -33,7 +35,8 @@ static void free_role(struct aggressor_role *role)
 	if (role->options)
 		ct_params_free(role->ops->params, role->options);
 	free(role->options);
-	free(role->endpoint);
+	ct_texts_free(&role->endpoints);
+	free(role->answer);
 	free(role);
 }
 
@@ -46,19 +49,19 @@ static void teardown(struct ct_worker *worker)
 static bool read_setup(struct aggressor_role *role, const json_t *setup, struct ct_error *err)
 {
 	const char *kind = json_string_value(json_object_get(setup, "kind"));
-	const char *endpoint = json_string_value(json_object_get(setup, "endpoint"));
 
 	role->ops = kind ? ct_aggressor_find(kind) : NULL;
 	if (!role->ops)
 		return ct_usage(err, "no aggressor of kind '%s'", kind ? kind : "");
 	role->seed = (uint64_t)json_integer_value(json_object_get(setup, "seed"));
 	role->options = calloc(1, role->ops->options_size + 1);
-	role->endpoint = endpoint ? strdup(endpoint) : NULL;
-	if (!role->options || (endpoint && !role->endpoint))
+	role->answer = calloc(1, CT_ANSWER_MAX);
+	if (!role->options || !role->answer)
 		return ct_broken_errno(err, "memory for the aggressor");
 	ct_params_init(role->ops->params, role->options);
 	ct_params_init(ct_aggressor_common_params, &role->common);
-	return ct_worker_params(setup, "params", role->ops->params, role->options, err) &&
+	return ct_texts_read(&role->endpoints, setup, "endpoints", err) &&
+	       ct_worker_params(setup, "params", role->ops->params, role->options, err) &&
 	       ct_worker_params(setup, "common", ct_aggressor_common_params, &role->common, err);
 }
 
@@ -78,13 +81,18 @@ static bool start(struct ct_worker *worker, struct aggressor_role *role, const j
 
 	if (!read_setup(role, setup, err) || !check_available(role->ops, err))
 		return false;
-	env = (struct ct_aggressor_env){.clock = &worker->clock,
-					.place = &worker->place,
-					.endpoint = role->endpoint,
-					.token = worker->token,
-					.gpu = worker->gpu,
-					.nic = worker->nic,
-					.seed = role->seed};
+	env = (struct ct_aggressor_env){
+		.clock = &worker->clock,
+		.place = &worker->place,
+		.endpoint = role->endpoints.n > 1 ? role->endpoints.items[1] : NULL,
+		.endpoints = role->endpoints.items,
+		.n_ranks = role->endpoints.n > 1 ? role->endpoints.n : 1,
+		.answer = role->answer,
+		.token = worker->token,
+		.gpu = worker->gpu,
+		.nic = worker->nic,
+		.seed = role->seed,
+	};
 	role->started = ct_noise_runner_start(&role->runner, role->ops, role->options,
 					      &role->common, &env, err);
 	return role->started;
@@ -102,6 +110,7 @@ static bool setup_role(struct ct_worker *worker, const json_t *setup, json_t *re
 		return false;
 	}
 	worker->role_state = role;
+	json_object_set_new(reply, "answer", json_string(role->answer));
 	json_object_set_new(reply, "threads", json_integer((json_int_t)role->runner.n_threads));
 	return true;
 }
@@ -144,7 +153,7 @@ static bool load(struct ct_worker *worker, struct aggressor_role *role, const js
 
 static bool send_row(struct ct_worker *worker, const struct ct_noise_row *row, struct ct_error *err)
 {
-	return ct_frame_write(worker->out, CT_MSG_NOISE, row, sizeof *row, "controller", err);
+	return ct_worker_send_bytes(worker, CT_MSG_NOISE, row, sizeof *row, err);
 }
 
 /* The load is there when two rows in a row carry it, or when it will not get any better. */
@@ -195,12 +204,23 @@ static bool unload(struct ct_worker *worker, struct aggressor_role *role, struct
 	       ct_worker_send(worker, CT_MSG_UNLOADED, NULL, err);
 }
 
+static bool connect_role(struct ct_worker *worker, struct aggressor_role *role,
+			 struct ct_error *err)
+{
+	if (role->loading)
+		return ct_usage(err, "CONNECT after LOAD");
+	return (!role->ops->connect || role->ops->connect(role->runner.shared, err)) &&
+	       ct_worker_send(worker, CT_MSG_CONNECTED, NULL, err);
+}
+
 static bool message(struct ct_worker *worker, unsigned type, const json_t *body,
 		    struct ct_error *err)
 {
 	struct aggressor_role *role = worker->role_state;
 
 	switch (type) {
+	case CT_MSG_CONNECT:
+		return connect_role(worker, role, err);
 	case CT_MSG_CALIBRATE:
 		return calibrate(worker, role, body, err);
 	case CT_MSG_LOAD:

@@ -9,11 +9,16 @@
 #include <string.h>
 
 #include "bench/bench.h"
+#include "harness/net/function.h"
 #include "harness/tenant/protocol.h"
+#include "harness/tenant/texts.h"
 #include "harness/tenant/worker.h"
 #include "noise/noise.h"
 
-enum { LOOK_NS = 100000000 };
+enum { LOOK_NS = 100000000, LOOK_CONNECTING_NS = 2000000 };
+
+/* How far the connect step is; peers without one are connected from the start. */
+enum progress { UNCONNECTED, ASKED, CONNECTED };
 
 struct peer_role {
 	const struct ct_param *params;
@@ -26,7 +31,54 @@ struct peer_role {
 	bool started;
 	atomic_bool stop, failed;
 	struct ct_error error; /* valid once failed */
+
+	struct ct_texts texts; /* what `links` points to */
+	struct ct_peer_links links;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	enum progress progress; /* under lock */
+	bool owes_reply;        /* CONNECT came and is not answered yet */
 };
+
+static void set_progress(struct peer_role *role, enum progress progress)
+{
+	pthread_mutex_lock(&role->lock);
+	role->progress = progress;
+	pthread_cond_broadcast(&role->changed);
+	pthread_mutex_unlock(&role->lock);
+}
+
+static void wait_until_asked(struct peer_role *role)
+{
+	pthread_mutex_lock(&role->lock);
+	while (role->progress == UNCONNECTED && !atomic_load(&role->stop))
+		pthread_cond_wait(&role->changed, &role->lock);
+	pthread_mutex_unlock(&role->lock);
+}
+
+static bool is_connected(struct peer_role *role)
+{
+	bool connected;
+
+	pthread_mutex_lock(&role->lock);
+	connected = role->progress == CONNECTED;
+	pthread_mutex_unlock(&role->lock);
+	return connected;
+}
+
+static bool connect_on_request(struct peer_role *role)
+{
+	bool good = true;
+
+	wait_until_asked(role);
+	if (role->ops->connect && !atomic_load(&role->stop))
+		good = role->ops->connect(role->state, &role->links, &role->error);
+	/* Said before whoever waits for it is woken. */
+	if (!good)
+		atomic_store(&role->failed, true);
+	set_progress(role, CONNECTED);
+	return good;
+}
 
 /* The peer has the tenant's last CPU, so that it does not sit on the workload's first. */
 static void *serving_thread(void *argument)
@@ -34,15 +86,22 @@ static void *serving_thread(void *argument)
 	struct peer_role *role = argument;
 
 	if (!ct_bind_thread(role->env.place, ct_place_cpu_count(role->env.place) - 1,
-			    &role->error) ||
-	    !role->ops->serve(role->state, &role->error))
+			    &role->error)) {
+		atomic_store(&role->failed, true);
+		set_progress(role, CONNECTED);
+		return NULL;
+	}
+	if (connect_on_request(role) && !role->ops->serve(role->state, &role->error))
 		atomic_store(&role->failed, true);
 	return NULL;
 }
 
 static void free_role(struct peer_role *role)
 {
+	pthread_mutex_lock(&role->lock);
 	atomic_store(&role->stop, true);
+	pthread_cond_broadcast(&role->changed);
+	pthread_mutex_unlock(&role->lock);
 	if (role->started) {
 		pthread_join(role->thread, NULL);
 		role->ops->teardown(role->state);
@@ -50,6 +109,9 @@ static void free_role(struct peer_role *role)
 	if (role->options)
 		ct_params_free(role->params, role->options);
 	free(role->options);
+	ct_texts_free(&role->texts);
+	pthread_cond_destroy(&role->changed);
+	pthread_mutex_destroy(&role->lock);
 	free(role);
 }
 
@@ -86,12 +148,16 @@ static bool find_workload(struct peer_role *role, const json_t *setup, struct ct
 	return ct_worker_params(setup, "params", role->params, role->options, err);
 }
 
-/* The first IPv4 address of a network device, else its first IPv6 one. */
-static bool address_of_device(const char *nic, char *out, size_t size, struct ct_error *err)
+/* The first IPv4 address of a function's network device, else its first IPv6 one. */
+static bool address_of_function(const char *nic, char *out, size_t size, struct ct_error *err)
 {
+	struct ct_function function;
 	struct ifaddrs *all = NULL;
 	bool found = false;
 
+	if (!ct_function_resolve(nic, &ct_probe_live, &function, err) ||
+	    !ct_function_needs_netdev(&function, nic, err))
+		return false;
 	if (getifaddrs(&all) != 0)
 		return ct_broken_errno(err, "listing network addresses");
 	for (int family = AF_INET; !found; family = AF_INET6) {
@@ -100,7 +166,7 @@ static bool address_of_device(const char *nic, char *out, size_t size, struct ct
 							     : sizeof(struct sockaddr_in6);
 
 			if (!at->ifa_addr || at->ifa_addr->sa_family != family ||
-			    strcmp(at->ifa_name, nic) != 0)
+			    strcmp(at->ifa_name, function.netdev) != 0)
 				continue;
 			found = getnameinfo(at->ifa_addr, length, out, (socklen_t)size, NULL, 0,
 					    NI_NUMERICHOST) == 0;
@@ -110,9 +176,9 @@ static bool address_of_device(const char *nic, char *out, size_t size, struct ct
 	}
 	freeifaddrs(all);
 	return found || ct_usage(err,
-				 "nic = %s: no such network device here, or it has no address "
-				 "(see 'ip address')",
-				 nic);
+				 "nic = %s: %s has no address: give it one with 'ip address add', "
+				 "or name one with 'address ='",
+				 nic, function.netdev);
 }
 
 static bool choose_address(struct peer_role *role, const json_t *setup, struct ct_error *err)
@@ -121,7 +187,7 @@ static bool choose_address(struct peer_role *role, const json_t *setup, struct c
 	const char *nic = json_string_value(json_object_get(setup, "nic"));
 
 	if ((!address || !address[0]) && nic && nic[0])
-		return address_of_device(nic, role->address, sizeof role->address, err);
+		return address_of_function(nic, role->address, sizeof role->address, err);
 	if (!address || !address[0])
 		address = "127.0.0.1";
 	if (strlen(address) >= sizeof role->address)
@@ -133,17 +199,26 @@ static bool choose_address(struct peer_role *role, const json_t *setup, struct c
 static bool start(struct ct_worker *worker, struct peer_role *role, const json_t *setup,
 		  json_t *reply, struct ct_error *err)
 {
+	const unsigned rank = (unsigned)json_integer_value(json_object_get(setup, "rank"));
+	const unsigned n_ranks = (unsigned)json_integer_value(json_object_get(setup, "n_ranks"));
 	char endpoint[CT_ENDPOINT_MAX] = "";
 
+	if (rank == 0 || rank >= n_ranks || n_ranks > CT_RANKS_MAX)
+		return ct_usage(err, "bad rank in SETUP");
 	role->env = (struct ct_peer_env){.place = &worker->place,
 					 .address = role->address,
 					 .token = worker->token,
 					 .gpu = worker->gpu,
 					 .nic = worker->nic,
+					 .rank = rank,
+					 .n_ranks = n_ranks,
 					 .stop = &role->stop};
+	role->progress = UNCONNECTED;
 	if (!find_workload(role, setup, err) || !choose_address(role, setup, err) ||
 	    !role->ops->setup(&role->env, role->options, &role->state, endpoint, err))
 		return false;
+	if (!role->ops->connect)
+		role->progress = ASKED; /* it serves at once */
 	if (pthread_create(&role->thread, NULL, serving_thread, role) != 0) {
 		role->ops->teardown(role->state);
 		return ct_broken_errno(err, "starting the peer");
@@ -161,6 +236,8 @@ static bool setup_role(struct ct_worker *worker, const json_t *setup, json_t *re
 
 	if (!role)
 		return ct_broken_errno(err, "memory for the peer");
+	pthread_mutex_init(&role->lock, NULL);
+	pthread_cond_init(&role->changed, NULL);
 	if (!start(worker, role, setup, reply, err)) {
 		free_role(role);
 		return false;
@@ -174,15 +251,48 @@ static bool tick(struct ct_worker *worker, struct ct_error *err)
 	struct peer_role *role = worker->role_state;
 
 	worker->wake_ns = ct_monotonic_ns() + LOOK_NS;
-	if (!atomic_load(&role->failed))
+	if (atomic_load(&role->failed)) {
+		*err = role->error;
+		return false;
+	}
+	if (!role->owes_reply)
 		return true;
-	*err = role->error;
-	return false;
+	if (!is_connected(role)) {
+		worker->wake_ns = ct_monotonic_ns() + LOOK_CONNECTING_NS;
+		return true;
+	}
+	role->owes_reply = false;
+	return ct_worker_send(worker, CT_MSG_CONNECTED, NULL, err);
+}
+
+static bool connect_role(struct ct_worker *worker, struct peer_role *role, const json_t *body,
+			 struct ct_error *err)
+{
+	if (role->texts.n > 0 || !ct_texts_read(&role->texts, body, "texts", err))
+		return ct_usage(err, "bad CONNECT");
+	if (role->texts.n != role->env.n_ranks)
+		return ct_usage(err, "CONNECT of %u ranks, not %u", role->texts.n,
+				role->env.n_ranks);
+	role->links = (struct ct_peer_links){role->env.rank, role->env.n_ranks, role->texts.items};
+	if (role->ops->connect)
+		set_progress(role, ASKED);
+	role->owes_reply = true;
+	worker->wake_ns = ct_monotonic_ns() + LOOK_CONNECTING_NS;
+	return true;
+}
+
+static bool message(struct ct_worker *worker, unsigned type, const json_t *body,
+		    struct ct_error *err)
+{
+	if (type == CT_MSG_CONNECT)
+		return connect_role(worker, worker->role_state, body, err);
+	return ct_usage(err, "a peer got %s", ct_message_name(type));
 }
 
 const struct ct_worker_role ct_worker_role_peer = {
 	.name = "peer",
 	.setup = setup_role,
+	.message = message,
 	.tick = tick,
 	.teardown = teardown,
 };

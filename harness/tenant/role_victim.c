@@ -7,24 +7,34 @@
 #include "harness/tenant/covariates.h"
 #include "harness/tenant/protocol.h"
 #include "harness/tenant/sources.h"
+#include "harness/tenant/texts.h"
 #include "harness/tenant/victim_runner.h"
 #include "harness/tenant/worker.h"
 
-/* The control thread looks this often for the end of a phase and for closed epochs. */
-enum { LOOK_NS = 20000000 };
+/*
+ * The control thread looks this often for the end of a phase and for closed epochs; less often
+ * where the victim rests most of the time, and the looking would cost more than the measuring.
+ */
+enum { LOOK_NS = 20000000, LOOK_WHILE_RESTING_NS = 100000000, LOOK_CONNECTING_NS = 2000000 };
 
 struct victim_role {
 	const struct ct_victim_ops *ops;
 	void *options;
 	struct ct_victim_common common;
-	char *endpoint;
+	struct ct_texts endpoints;
+	char *answer;
 	struct ct_victim_runner runner;
 	bool started;
-	bool running;
+	bool running, connecting;
 	struct ct_covariate_sampler sampler;
 	struct ct_covariates before;
 	struct ct_sampler counters;
 };
+
+static uint64_t look_ns(const struct victim_role *role)
+{
+	return role->common.duty < 100 ? LOOK_WHILE_RESTING_NS : LOOK_NS;
+}
 
 static void free_role(struct victim_role *role)
 {
@@ -34,7 +44,8 @@ static void free_role(struct victim_role *role)
 	if (role->options)
 		ct_params_free(role->ops->params, role->options);
 	free(role->options);
-	free(role->endpoint);
+	ct_texts_free(&role->endpoints);
+	free(role->answer);
 	free(role);
 }
 
@@ -47,18 +58,18 @@ static void teardown(struct ct_worker *worker)
 static bool read_setup(struct victim_role *role, const json_t *setup, struct ct_error *err)
 {
 	const char *kind = json_string_value(json_object_get(setup, "kind"));
-	const char *endpoint = json_string_value(json_object_get(setup, "endpoint"));
 
 	role->ops = kind ? ct_victim_find(kind) : NULL;
 	if (!role->ops)
 		return ct_usage(err, "no victim of kind '%s'", kind ? kind : "");
 	role->options = calloc(1, role->ops->options_size + 1);
-	role->endpoint = endpoint ? strdup(endpoint) : NULL;
-	if (!role->options || (endpoint && !role->endpoint))
+	role->answer = calloc(1, CT_ANSWER_MAX);
+	if (!role->options || !role->answer)
 		return ct_broken_errno(err, "memory for the victim");
 	ct_params_init(role->ops->params, role->options);
 	ct_params_init(ct_victim_common_params, &role->common);
-	return ct_worker_params(setup, "params", role->ops->params, role->options, err) &&
+	return ct_texts_read(&role->endpoints, setup, "endpoints", err) &&
+	       ct_worker_params(setup, "params", role->ops->params, role->options, err) &&
 	       ct_worker_params(setup, "common", ct_victim_common_params, &role->common, err);
 }
 
@@ -81,7 +92,10 @@ static bool start(struct ct_worker *worker, struct victim_role *role, const json
 	env = (struct ct_victim_env){
 		.clock = &worker->clock,
 		.place = &worker->place,
-		.endpoint = role->endpoint,
+		.endpoint = role->endpoints.n > 1 ? role->endpoints.items[1] : NULL,
+		.endpoints = role->endpoints.items,
+		.n_ranks = role->endpoints.n > 1 ? role->endpoints.n : 1,
+		.answer = role->answer,
 		.token = worker->token,
 		.gpu = worker->gpu,
 		.nic = worker->nic,
@@ -120,7 +134,10 @@ static bool setup_role(struct ct_worker *worker, const json_t *setup, json_t *re
 			    json_integer((json_int_t)role->runner.env.operations_per_sample));
 	json_object_set_new(reply, "bytes_per_operation",
 			    json_integer((json_int_t)role->runner.env.bytes_per_operation));
+	json_object_set_new(reply, "answer", json_string(role->answer));
 	json_object_set_new(reply, "clock", clock_json(&worker->clock));
+	if (role->runner.env.device)
+		json_object_set(reply, "device", role->runner.env.device);
 	json_object_set_new(reply, "counters", ct_sampler_describe(&role->counters));
 	return true;
 }
@@ -140,14 +157,14 @@ static bool begin_phase(struct ct_worker *worker, struct victim_role *role, cons
 
 	if (json_unpack((json_t *)body, "{s:I, s:I, s:I}", "warmup_ns", &warmup, "measure_ns",
 			&measure, "epoch_ns", &epoch) != 0 ||
-	    warmup < 0 || measure <= 0 || epoch <= 0 || role->running)
+	    warmup < 0 || measure <= 0 || epoch <= 0 || role->running || role->connecting)
 		return ct_usage(err, "bad RUN");
 	request = (struct ct_phase_request){(uint64_t)warmup, (uint64_t)measure, (uint64_t)epoch};
 	ct_worker_deadline(request.warmup_ns + request.measure_ns);
 	restart_counting(role);
 	ct_victim_runner_begin(&role->runner, &request);
 	role->running = true;
-	worker->wake_ns = ct_monotonic_ns() + LOOK_NS;
+	worker->wake_ns = ct_monotonic_ns() + look_ns(role);
 	return true;
 }
 
@@ -236,7 +253,7 @@ static bool send_epoch(struct ct_worker *worker, struct victim_role *role,
 		memcpy(message + raw_at + i * sizeof raw, &raw, sizeof raw);
 	}
 	memcpy(message + counters_at, counters, wire.n_counters * sizeof *counters);
-	good = ct_frame_write(worker->out, CT_MSG_EPOCH, message, length, "controller", err);
+	good = ct_worker_send_bytes(worker, CT_MSG_EPOCH, message, length, err);
 	free(message);
 	return good;
 }
@@ -261,28 +278,68 @@ static bool send_closed_epochs(struct ct_worker *worker, struct victim_role *rol
 	return true;
 }
 
+static bool look_for_connection(struct ct_worker *worker, struct victim_role *role,
+				struct ct_error *err)
+{
+	if (!ct_victim_runner_finished(&role->runner)) {
+		worker->wake_ns = ct_monotonic_ns() + LOOK_CONNECTING_NS;
+		return true;
+	}
+	worker->wake_ns = UINT64_MAX;
+	role->connecting = false;
+	return ct_victim_runner_result(&role->runner, err) &&
+	       ct_worker_send(worker, CT_MSG_CONNECTED, NULL, err);
+}
+
+/* One operation may take longer than an epoch: that is no silence. */
+static bool stay_in_touch(struct ct_worker *worker, struct ct_error *err)
+{
+	const uint64_t every_ns = CT_ALIVE_EVERY_S * UINT64_C(1000000000);
+
+	return ct_monotonic_ns() - worker->last_words_ns < every_ns ||
+	       ct_worker_send(worker, CT_MSG_ALIVE, NULL, err);
+}
+
 static bool tick(struct ct_worker *worker, struct ct_error *err)
 {
 	struct victim_role *role = worker->role_state;
 	bool finished = ct_victim_runner_finished(&role->runner);
 
-	worker->wake_ns = finished ? UINT64_MAX : ct_monotonic_ns() + LOOK_NS;
+	if (role->connecting)
+		return look_for_connection(worker, role, err);
+	worker->wake_ns = finished ? UINT64_MAX : ct_monotonic_ns() + look_ns(role);
 	/* Asked before the epochs are taken: what was closed by then is all there is. */
 	if (!send_closed_epochs(worker, role, err))
 		return false;
 	if (!finished)
-		return true;
+		return stay_in_touch(worker, err);
 	role->running = false;
 	return ct_victim_runner_result(&role->runner, err) &&
 	       ct_worker_send(worker, CT_MSG_DONE, NULL, err);
 }
 
+static bool connect_role(struct ct_worker *worker, struct victim_role *role, struct ct_error *err)
+{
+	if (role->running || role->connecting)
+		return ct_usage(err, "bad CONNECT");
+	ct_victim_runner_connect(&role->runner);
+	role->connecting = true;
+	worker->wake_ns = ct_monotonic_ns() + LOOK_CONNECTING_NS;
+	return true;
+}
+
 static bool message(struct ct_worker *worker, unsigned type, const json_t *body,
 		    struct ct_error *err)
 {
-	if (type != CT_MSG_RUN)
-		return ct_usage(err, "a victim got %s", ct_message_name(type));
-	return begin_phase(worker, worker->role_state, body, err);
+	struct victim_role *role = worker->role_state;
+
+	switch (type) {
+	case CT_MSG_CONNECT:
+		return connect_role(worker, role, err);
+	case CT_MSG_RUN:
+		return begin_phase(worker, role, body, err);
+	}
+	return ct_usage(err, "a victim got %s", ct_message_name(type));
 }
 
 const struct ct_worker_role ct_worker_role_victim = {

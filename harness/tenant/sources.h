@@ -26,6 +26,8 @@ struct ct_counter_source {
 	void (*close)(void *state);
 };
 
+extern const struct ct_counter_source ct_source_nic;
+
 /* All counters of one victim's worker, its own first. */
 struct ct_sampler {
 	const struct ct_counter *own; /* of the victim; NULL: none */

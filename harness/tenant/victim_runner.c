@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "harness/tenant/victim_runner.h"
 
+#include <math.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+/* Of a victim that rests in between: waking up costs as much CPU time as a short burst. */
+enum { BURST_NS = 200000, SHORTEST_REST_NS = 10000000 };
 
 /*
  * The timed loop, once for all victims. Between the two stamps there is one indirect call and the
@@ -70,8 +75,9 @@ static bool open_loop(struct ct_victim_runner *runner, uint64_t end_tick)
 		begin = (uint64_t)due;
 		do
 			now = ct_ticks(clock);
-		while (now < begin && now < end_tick);
-		if (now >= end_tick && now < begin)
+		while (now < begin && now < end_tick &&
+		       !atomic_load_explicit(&runner->stop, memory_order_relaxed));
+		if (now < begin)
 			break;
 		good = runner->ops->operate(runner->victim_state);
 		now = ct_ticks_end(clock);
@@ -82,13 +88,76 @@ static bool open_loop(struct ct_victim_runner *runner, uint64_t end_tick)
 	return true;
 }
 
+static double thread_cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
+}
+
+static void sleep_ns(double ns)
+{
+	struct timespec ts = {.tv_sec = (time_t)(ns / 1e9), .tv_nsec = (long)fmod(ns, 1e9)};
+
+	nanosleep(&ts, NULL);
+}
+
+/*
+ * A victim that measures now and then: bursts of samples, and rests that keep its share of the CPU
+ * at `duty`. CPU time is what counts: a victim that sleeps as part of its work, or is held up by a
+ * neighbour, uses none and need not rest for it. The first operation after a rest finds cold caches
+ * and a sleeping core, whatever the neighbours do; it is not recorded.
+ */
+static bool resting_loop(struct ct_victim_runner *runner, uint64_t end_tick)
+{
+	const struct ct_victim_ops *ops = runner->ops;
+	const struct ct_clock *clock = runner->env.clock;
+	const double rest = 100.0 / runner->common->duty - 1;
+	void *const state = runner->victim_state;
+	uint64_t now, ticks;
+
+	do {
+		const uint64_t burst_end = ct_ticks(clock) + ct_ns_to_ticks(clock, BURST_NS);
+		const double cpu = thread_cpu_ns();
+
+		if (!(ops->operate_timed ? ops->operate_timed(state, &ticks) : ops->operate(state)))
+			return false;
+		do {
+			const uint64_t before = ct_ticks(clock);
+			const bool good = ops->operate_timed ? ops->operate_timed(state, &ticks)
+							     : ops->operate(state);
+
+			now = ct_ticks_end(clock);
+			if (!good)
+				return false;
+			ct_record(&runner->recorder, now,
+				  ops->operate_timed ? ticks : now - before);
+		} while (now < burst_end);
+		sleep_ns(fmax((thread_cpu_ns() - cpu) * rest, SHORTEST_REST_NS));
+		now = ct_ticks(clock);
+	} while (now < end_tick && !atomic_load_explicit(&runner->stop, memory_order_relaxed));
+	return true;
+}
+
 static bool run_loop(struct ct_victim_runner *runner, uint64_t end_tick)
 {
+	if (runner->common->duty < 100)
+		return resting_loop(runner, end_tick);
 	if (runner->ops->operate_timed)
 		return self_timed_loop(runner, end_tick);
 	if (runner->common->rate_hz > 0)
 		return open_loop(runner, end_tick);
 	return closed_loop(runner, end_tick);
+}
+
+/* From the last check on, so that no jump falls between two phases. */
+static bool check_clock(struct ct_victim_runner *runner, struct ct_error *err)
+{
+	if (!ct_clock_agrees(runner->env.clock, &runner->agreed, err))
+		return false;
+	runner->agreed = ct_clock_anchor(runner->env.clock);
+	return true;
 }
 
 static bool run_phase(struct ct_victim_runner *runner, struct ct_error *err)
@@ -112,7 +181,7 @@ static bool run_phase(struct ct_victim_runner *runner, struct ct_error *err)
 	good = run_loop(runner, end);
 	ct_recorder_end(&runner->recorder, ct_ticks(clock));
 	if (good)
-		return true;
+		return check_clock(runner, err);
 	if (runner->ops->failure)
 		runner->ops->failure(runner->victim_state, err);
 	else
@@ -128,17 +197,17 @@ static void set_state(struct ct_victim_runner *runner, enum ct_runner_state stat
 	pthread_mutex_unlock(&runner->lock);
 }
 
-/* False when the thread is to end. */
-static bool wait_for_request(struct ct_victim_runner *runner)
+/* The state that was asked for: connecting, running; failed when the thread is to end. */
+static enum ct_runner_state wait_for_request(struct ct_victim_runner *runner)
 {
-	bool go_on;
+	enum ct_runner_state asked;
 
 	pthread_mutex_lock(&runner->lock);
-	while (runner->state != CT_RUNNER_RUNNING && !runner->quit)
+	while (runner->state == CT_RUNNER_IDLE && !runner->quit)
 		pthread_cond_wait(&runner->changed, &runner->lock);
-	go_on = !runner->quit;
+	asked = runner->quit ? CT_RUNNER_FAILED : runner->state;
 	pthread_mutex_unlock(&runner->lock);
-	return go_on;
+	return asked;
 }
 
 static void read_counters(void *context, double counters[CT_COUNTERS_MAX])
@@ -158,6 +227,7 @@ static bool set_up(struct ct_victim_runner *runner)
 static void *measuring_thread(void *argument)
 {
 	struct ct_victim_runner *runner = argument;
+	enum ct_runner_state asked;
 
 	runner->thread_id = gettid();
 	if (!set_up(runner)) {
@@ -166,10 +236,13 @@ static void *measuring_thread(void *argument)
 	}
 	if (runner->env.operations_per_sample == 0)
 		runner->env.operations_per_sample = 1;
+	runner->agreed = ct_clock_anchor(runner->env.clock);
 	set_state(runner, CT_RUNNER_IDLE);
-	while (wait_for_request(runner)) {
+	while ((asked = wait_for_request(runner)) != CT_RUNNER_FAILED) {
 		struct ct_error err = {0};
-		bool good = run_phase(runner, &err);
+		bool good = asked == CT_RUNNER_CONNECTING
+				    ? runner->ops->connect(runner->victim_state, &err)
+				    : run_phase(runner, &err);
 
 		if (!good)
 			runner->error = err;
@@ -192,6 +265,9 @@ bool ct_victim_runner_start(struct ct_victim_runner *runner, const struct ct_vic
 		return ct_usage(err,
 				"rate: '%s' times itself and sets its own pace; leave 'rate' out",
 				ops->name);
+	if (common->rate_hz > 0 && common->duty < 100)
+		return ct_usage(err, "duty: a victim with a 'rate' sets its own pace; leave one of "
+				     "them out");
 	if (!ct_recorder_init(&runner->recorder, common->raw, err))
 		return false;
 	if (ops->counters) {
@@ -219,8 +295,15 @@ bool ct_victim_runner_start(struct ct_victim_runner *runner, const struct ct_vic
 		return true;
 	pthread_join(runner->thread, NULL);
 	ct_recorder_free(&runner->recorder);
+	json_decref(runner->env.device);
 	*err = runner->error;
 	return false;
+}
+
+void ct_victim_runner_connect(struct ct_victim_runner *runner)
+{
+	if (runner->ops->connect)
+		set_state(runner, CT_RUNNER_CONNECTING);
 }
 
 void ct_victim_runner_begin(struct ct_victim_runner *runner, const struct ct_phase_request *request)
@@ -238,7 +321,7 @@ bool ct_victim_runner_finished(struct ct_victim_runner *runner)
 	bool finished;
 
 	pthread_mutex_lock(&runner->lock);
-	finished = runner->state != CT_RUNNER_RUNNING;
+	finished = runner->state != CT_RUNNER_RUNNING && runner->state != CT_RUNNER_CONNECTING;
 	pthread_mutex_unlock(&runner->lock);
 	return finished;
 }
@@ -265,4 +348,5 @@ void ct_victim_runner_stop(struct ct_victim_runner *runner)
 	pthread_mutex_unlock(&runner->lock);
 	pthread_join(runner->thread, NULL);
 	ct_recorder_free(&runner->recorder);
+	json_decref(runner->env.device);
 }

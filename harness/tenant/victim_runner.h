@@ -20,7 +20,13 @@ struct ct_phase_request {
 	uint64_t warmup_ns, measure_ns, epoch_ns;
 };
 
-enum ct_runner_state { CT_RUNNER_STARTING, CT_RUNNER_IDLE, CT_RUNNER_RUNNING, CT_RUNNER_FAILED };
+enum ct_runner_state {
+	CT_RUNNER_STARTING,
+	CT_RUNNER_IDLE,
+	CT_RUNNER_CONNECTING,
+	CT_RUNNER_RUNNING,
+	CT_RUNNER_FAILED
+};
 
 struct ct_victim_runner {
 	const struct ct_victim_ops *ops;
@@ -41,6 +47,7 @@ struct ct_victim_runner {
 
 	/* Of the phase under way: set before the first sample is recorded. */
 	struct ct_anchor anchor;
+	struct ct_anchor agreed; /* when counter and kernel were last found to agree */
 	uint64_t measure_begin_tick;
 	atomic_bool stop;     /* ends the phase early */
 	atomic_bool teardown; /* what env.stop points to: helper threads end */
@@ -51,13 +58,15 @@ struct ct_victim_runner {
 bool ct_victim_runner_start(struct ct_victim_runner *runner, const struct ct_victim_ops *ops,
 			    const void *options, const struct ct_victim_common *common,
 			    const struct ct_victim_env *env, struct ct_error *err);
+/* Has the victim's `connect` called on its thread, if it has one; it ends as a phase does. */
+void ct_victim_runner_connect(struct ct_victim_runner *runner);
 /* Begins a phase; epochs then come out of runner->recorder. Those that end before the warm-up is
  * over carry begin_tick < measure_begin_tick. */
 void ct_victim_runner_begin(struct ct_victim_runner *runner,
 			    const struct ct_phase_request *request);
-/* True once the phase is over and every epoch is closed. */
+/* True once the phase is over and every epoch is closed, or connect has returned. */
 bool ct_victim_runner_finished(struct ct_victim_runner *runner);
-/* After a phase: false when the victim failed in it, with its words. */
+/* After either: false when the victim failed in it, with its words. */
 bool ct_victim_runner_result(struct ct_victim_runner *runner, struct ct_error *err);
 /* Ends a phase under way, tears the victim down and joins the thread. */
 void ct_victim_runner_stop(struct ct_victim_runner *runner);

@@ -12,6 +12,7 @@
 #include "harness/probe/source.h"
 #include "harness/tenant/aside.h"
 #include "harness/tenant/limits.h"
+#include "harness/tenant/near_nic.h"
 #include "harness/tenant/protocol.h"
 
 enum {
@@ -24,6 +25,14 @@ static const struct ct_worker_role *const roles[] = {&ct_worker_role_place, &ct_
 						     &ct_worker_role_aggressor,
 						     &ct_worker_role_peer};
 
+bool ct_worker_send_bytes(struct ct_worker *worker, unsigned type, const void *payload,
+			  size_t length, struct ct_error *err)
+{
+	worker->last_words_ns = ct_monotonic_ns();
+	return ct_frame_send(worker->out, &worker->sent, (uint16_t)type, payload, length,
+			     "controller", err);
+}
+
 bool ct_worker_send(struct ct_worker *worker, unsigned type, json_t *body, struct ct_error *err)
 {
 	char *text = body ? json_dumps(body, JSON_COMPACT) : strdup("{}");
@@ -32,7 +41,7 @@ bool ct_worker_send(struct ct_worker *worker, unsigned type, json_t *body, struc
 	json_decref(body);
 	if (!text)
 		return ct_broken(err, "memory for a message");
-	good = ct_frame_write(worker->out, (uint16_t)type, text, strlen(text), "controller", err);
+	good = ct_worker_send_bytes(worker, type, text, strlen(text), err);
 	free(text);
 	return good;
 }
@@ -119,13 +128,19 @@ static bool resolve_place(struct ct_worker *worker, const json_t *setup, struct 
 {
 	struct ct_topology *topology = NULL;
 	struct others others = {.n = 0};
+	char *cpus = NULL, *memory = NULL;
 	bool good;
 
-	good = ct_topology_load(&topology, uses_devices(setup), err) &&
+	good = ct_near_nic(json_string_value(json_object_get(setup, "cpus")), worker->nic,
+			   &ct_probe_live, &cpus, err) &&
+	       ct_near_nic(json_string_value(json_object_get(setup, "memory")), worker->nic,
+			   &ct_probe_live, &memory, err) &&
+	       ct_topology_load(&topology, uses_devices(setup), err) &&
 	       read_others(setup, &others, err) &&
-	       ct_place_resolve(topology, json_string_value(json_object_get(setup, "cpus")),
-				json_string_value(json_object_get(setup, "memory")), others.named,
-				others.n, &worker->place, err);
+	       ct_place_resolve(topology, cpus, memory, others.named, others.n, &worker->place,
+				err);
+	free(cpus);
+	free(memory);
 	free_others(&others);
 	ct_topology_free(topology);
 	return good;
@@ -246,6 +261,17 @@ static bool handle_setup(struct ct_worker *worker, const json_t *setup, struct c
 	return good;
 }
 
+/* Hears nothing during a phase, which may be longer than the usual deadline. */
+static bool stay(const json_t *body, struct ct_error *err)
+{
+	json_int_t ns = json_integer_value(json_object_get(body, "ns"));
+
+	if (ns < 0)
+		return ct_usage(err, "bad STAY");
+	ct_worker_deadline((uint64_t)ns);
+	return true;
+}
+
 static bool handle_frame(struct ct_worker *worker, const struct ct_frame_header *header,
 			 const void *payload, struct ct_error *err)
 {
@@ -259,6 +285,8 @@ static bool handle_frame(struct ct_worker *worker, const struct ct_frame_header 
 	ct_worker_deadline(0);
 	if (header->type == CT_MSG_SETUP)
 		good = handle_setup(worker, body, err);
+	else if (header->type == CT_MSG_STAY)
+		good = stay(body, err);
 	else if (header->type == CT_MSG_CLOCK)
 		good = ct_worker_send(
 			worker, CT_MSG_CLOCK_IS,
@@ -332,7 +360,8 @@ static void report_failure(struct ct_worker *worker, const struct ct_error *fail
 
 bool ct_worker_serve(int in, int out, struct ct_error *err)
 {
-	struct ct_worker worker = {.in = in, .out = out, .wake_ns = UINT64_MAX};
+	struct ct_worker worker = {
+		.in = in, .out = out, .reader.numbered = true, .wake_ns = UINT64_MAX};
 	bool good;
 
 	ct_worker_deadline(0);

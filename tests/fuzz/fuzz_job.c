@@ -29,6 +29,13 @@ static void check_message(const struct ct_error *err)
 	require(err->text[0] != '\0' && strchr(err->text, '\n') == NULL);
 }
 
+static void check_peers(const struct ct_peers *peers, const struct ct_job *job)
+{
+	require(peers->n <= CT_PEERS_MAX);
+	for (unsigned i = 0; i < peers->n; i++)
+		require(peers->tenants[i] < job->n_tenants);
+}
+
 static void check_job(const struct ct_job *job)
 {
 	require(job->n_tenants > 0 && job->n_victims > 0 && job->n_aggressors > 0);
@@ -36,13 +43,14 @@ static void check_job(const struct ct_job *job)
 	require(job->epoch_ns > 0 && job->epoch_ns <= job->measure_ns);
 	for (size_t i = 0; i < job->n_victims; i++) {
 		require(job->victims[i].ops && job->victims[i].tenant < job->n_tenants);
-		require(job->victims[i].peer < (int)job->n_tenants);
+		check_peers(&job->victims[i].peers, job);
 	}
 	for (size_t i = 0; i < job->n_aggressors; i++) {
 		const struct ct_aggressor_entry *aggressor = &job->aggressors[i];
 
 		require(aggressor->ops && aggressor->tenant < job->n_tenants);
 		require(aggressor->n_intensities > 0);
+		check_peers(&aggressor->peers, job);
 		for (unsigned d = 0; d < aggressor->n_intensities; d++)
 			require(aggressor->intensities[d] > 0 && aggressor->intensities[d] <= 100);
 	}

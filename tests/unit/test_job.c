@@ -114,7 +114,7 @@ static void a_full_job_means_what_it_says(void **state)
 	assert_string_equal(dram->name, "dram");
 	assert_string_equal(dram->ops->name, "mem_latency");
 	assert_string_equal(job.tenants[dram->tenant].name, "victim");
-	assert_int_equal(dram->peer, -1);
+	assert_int_equal(dram->peers.n, 0);
 	assert_own(dram->ops->params, dram->options, "working_set", "33554432B");
 	assert_true(dram->common.rate_hz == 10000);
 	assert_int_equal(dram->common.arrival, CT_ARRIVAL_POISSON);

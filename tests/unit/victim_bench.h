@@ -84,6 +84,7 @@ static inline void prepare(struct bench *bench, const struct ct_victim_ops *ops,
 static inline void discard(struct bench *bench)
 {
 	ct_params_free(bench->ops->params, bench->options);
+	json_decref(bench->env.device);
 	free(bench->options);
 	ct_place_free(&bench->place);
 }

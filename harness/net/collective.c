@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "harness/net/collective.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	PATIENCE_SLICES = 50, /* 50 slices of 100 ms without a byte: 5 s */
+	CONNECT_SLICES = 150,
+	LINE = 64,
+	MOST_CHUNKS = 1 << 16,
+	WINDOW = 16384 /* elements checked when an epoch closes: some 100 us */
+};
+
+static const struct ct_transport_ops *const transports[] = {&ct_transport_tcp};
+static const char *const transport_names[] = {"tcp", NULL};
+
+const struct ct_param ct_collective_params[] = {
+	{.name = "bytes",
+	 .type = CT_PARAM_SIZE,
+	 .offset = offsetof(struct ct_collective_options, bytes),
+	 .fallback = "4M",
+	 .min = "4",
+	 .max = "4G",
+	 .help = "size of a rank's buffer (float32), nccl-tests' size"},
+	{.name = "chunk",
+	 .type = CT_PARAM_SIZE,
+	 .offset = offsetof(struct ct_collective_options, chunk),
+	 .fallback = "128K",
+	 .min = "4",
+	 .max = "64M",
+	 .help = "largest message; several are under way at a time"},
+	{.name = "transport",
+	 .type = CT_PARAM_CHOICE,
+	 .offset = offsetof(struct ct_collective_options, transport),
+	 .fallback = "tcp",
+	 .choices = transport_names,
+	 .help = "what carries the messages"},
+	{0},
+};
+
+const struct ct_counter ct_collective_counters[] = {
+	{"algbw", "B/s", "bytes over mean time of an iteration (nccl-tests' algbw)",
+	 CT_COUNTER_LEVEL},
+	{"busbw", "B/s", "algbw times the collective's factor (nccl-tests' busbw)",
+	 CT_COUNTER_LEVEL},
+	{"verified", "B", "bytes of the result that were checked when the epoch closed",
+	 CT_COUNTER_LEVEL},
+	{0},
+};
+
+float ct_collective_input(unsigned rank, size_t i)
+{
+	return (float)((i % 1021 + 1) * (rank + 1) % 1021);
+}
+
+static size_t lines(size_t bytes)
+{
+	return (bytes + LINE - 1) / LINE * LINE;
+}
+
+/* in, out and the stages, one after the other, each from a line of its own. */
+static bool map_memory(struct ct_collective *self, const struct ct_place *place,
+		       struct ct_error *err)
+{
+	const size_t buffer = lines(self->count * sizeof(float));
+	const size_t stage = lines(self->chunk * sizeof(float));
+	char *at;
+	float *in;
+
+	if (!ct_memory_map(&self->memory, place, 2 * buffer + CT_COLLECTIVE_STAGES * stage,
+			   CT_PAGES_BASE, err))
+		return ct_error_in(err, "bytes");
+	at = self->memory.base;
+	in = (float *)(void *)at;
+	self->in = in;
+	self->out = (float *)(void *)(at + buffer);
+	for (unsigned i = 0; i < CT_COLLECTIVE_STAGES; i++)
+		self->stage[i] = (float *)(void *)(at + 2 * buffer + i * stage);
+	for (size_t i = 0; i < self->count; i++)
+		in[i] = ct_collective_input(self->rank, i);
+	return true;
+}
+
+static bool set_sizes(struct ct_collective *self, const struct ct_collective_options *options,
+		      struct ct_error *err)
+{
+	const size_t count = options->bytes / sizeof(float);
+
+	self->count = self->kind->equal_blocks ? count / self->n_ranks * self->n_ranks : count;
+	self->chunk = options->chunk / sizeof(float);
+	if (self->chunk > count)
+		self->chunk = count;
+	if (self->chunk > 0 && self->count / self->chunk > MOST_CHUNKS)
+		return ct_usage(err, "chunk = %llu: the buffer would be %zu messages, more than %d",
+				(unsigned long long)options->chunk, self->count / self->chunk,
+				MOST_CHUNKS);
+	return self->count >= self->n_ranks ||
+	       ct_usage(err, "bytes = %llu: %u ranks need at least %zu, a float32 for each",
+			(unsigned long long)options->bytes, self->n_ranks,
+			self->n_ranks * sizeof(float));
+}
+
+static bool open_transport(struct ct_collective *self, const struct ct_transport_ops *ops,
+			   const struct ct_collective_env *env, char text[CT_ENDPOINT_MAX],
+			   struct ct_error *err)
+{
+	const struct ct_transport_setup setup = {
+		.rank = self->rank,
+		.n_ranks = self->n_ranks,
+		.neighbours = self->kind->neighbours(self->rank, self->n_ranks),
+		.address = env->address,
+		.token = env->token,
+		.nic = env->nic,
+		.memory = self->memory.base,
+		.bytes = self->memory.bytes,
+		.stop = env->stop,
+	};
+
+	return ops->open(&setup, text, &self->transport, err);
+}
+
+bool ct_collective_open(const struct ct_collective_kind *kind,
+			const struct ct_collective_options *options,
+			const struct ct_collective_env *env, char text[CT_ENDPOINT_MAX],
+			struct ct_collective **out, struct ct_error *err)
+{
+	struct ct_collective *self = calloc(1, sizeof *self);
+
+	if (!self)
+		return ct_broken_errno(err, "%s: no memory for its state", kind->name);
+	self->kind = kind;
+	self->rank = env->rank;
+	self->n_ranks = env->n_ranks;
+	self->stop = env->stop;
+	self->clock = env->clock;
+	if (!set_sizes(self, options, err) || !map_memory(self, env->place, err) ||
+	    !open_transport(self, transports[options->transport], env, text, err)) {
+		ct_collective_close(self);
+		return ct_error_in(err, "%s", kind->name);
+	}
+	*out = self;
+	return true;
+}
+
+void ct_collective_close(struct ct_collective *self)
+{
+	if (self->transport)
+		self->transport->ops->close(self->transport);
+	ct_memory_unmap(&self->memory);
+	free(self);
+}
+
+bool ct_collective_progress(struct ct_collective *self)
+{
+	unsigned idle = 0;
+
+	for (;;) {
+		enum ct_progress progress = self->transport->ops->progress(self->transport);
+
+		if (progress != CT_PROGRESS_IDLE)
+			return progress == CT_PROGRESS_MOVED;
+		self->stopped = atomic_load_explicit(self->stop, memory_order_relaxed);
+		self->timed_out = self->patience > 0 && ++idle >= self->patience;
+		if (self->stopped || self->timed_out)
+			return false;
+	}
+}
+
+/* Looks at elements `from` to `to` of the result; the first wrong one is kept. */
+static bool check(struct ct_collective *self, size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++) {
+		if (self->out[i] == self->kind->expected(self, i))
+			continue;
+		self->wrong = i + 1;
+		self->wrong_value = self->out[i];
+		return false;
+	}
+	return true;
+}
+
+static void spoil(struct ct_collective *self, size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++)
+		self->out[i] = NAN;
+}
+
+bool ct_collective_connect(struct ct_collective *self, const char *const *texts,
+			   struct ct_error *err)
+{
+	if (!self->transport->ops->connect(self->transport, texts, err))
+		return ct_error_in(err, "%s", self->kind->name);
+	self->patience = CONNECT_SLICES;
+	spoil(self, 0, self->count);
+	if (!self->kind->run(self) || !check(self, 0, self->count)) {
+		ct_collective_failure(self, err);
+		return false;
+	}
+	self->patience = self->rank == 0 ? PATIENCE_SLICES : 0;
+	return true;
+}
+
+bool ct_collective_iterate(struct ct_collective *self)
+{
+	const uint64_t begin = ct_ticks(self->clock);
+
+	if (self->wrong || !self->kind->run(self))
+		return false;
+	self->ticks += ct_ticks_end(self->clock) - begin;
+	self->iterations++;
+	return true;
+}
+
+void ct_collective_failure(const struct ct_collective *self, struct ct_error *err)
+{
+	if (self->wrong)
+		ct_broken(err, "rank %u: element %zu of the result is %g, not %g", self->rank,
+			  self->wrong - 1, (double)self->wrong_value,
+			  (double)self->kind->expected(self, self->wrong - 1));
+	else if (self->stopped)
+		ct_broken(err, "rank %u: stopped while waiting for the other ranks", self->rank);
+	else if (self->timed_out)
+		ct_broken(err, "rank %u: nothing has moved for %u s; another rank hangs",
+			  self->rank, self->patience * CT_TRANSPORT_SLICE_MS / 1000);
+	else
+		ct_transport_failure(self->transport, err);
+	ct_error_in(err, "%s", self->kind->name);
+}
+
+static void wait_for_stop(const struct ct_collective *self)
+{
+	const struct timespec slice = {.tv_nsec = CT_TRANSPORT_SLICE_MS * 1000000L};
+
+	while (!atomic_load_explicit(self->stop, memory_order_relaxed))
+		nanosleep(&slice, NULL);
+}
+
+/*
+ * The next iteration is begun as soon as the last one is done, so rank 0 finds all others in it.
+ * A connection that ends is the end of the workload, or of a rank, whose own worker tells why.
+ */
+bool ct_collective_serve(struct ct_collective *self, struct ct_error *err)
+{
+	while (self->kind->run(self)) {
+	}
+	if (self->stopped)
+		return true;
+	if (self->transport->outcome == CT_TRANSPORT_CLOSED) {
+		wait_for_stop(self);
+		return true;
+	}
+	ct_collective_failure(self, err);
+	return false;
+}
+
+/* The windows go round, so that after some epochs all of the result has been checked. */
+static double check_window(struct ct_collective *self)
+{
+	const size_t from = self->window;
+	const size_t to = self->count - from < WINDOW ? self->count : from + WINDOW;
+
+	if (!check(self, from, to))
+		return 0;
+	spoil(self, from, to);
+	self->window = to == self->count ? 0 : to;
+	return (double)((to - from) * sizeof(float));
+}
+
+void ct_collective_count(struct ct_collective *self, double *values)
+{
+	const double iterations = (double)(self->iterations - self->seen_iterations);
+	const double ns = ct_ticks_to_ns(self->clock, self->ticks - self->seen_ticks);
+	const double bytes = (double)(self->count * sizeof(float));
+
+	values[0] = values[1] = NAN;
+	values[2] = 0;
+	if (iterations == 0)
+		return;
+	values[0] = bytes * iterations / ns * 1e9;
+	values[1] = values[0] * self->kind->bus_factor(self->n_ranks);
+	values[2] = check_window(self);
+	self->seen_iterations = self->iterations;
+	self->seen_ticks = self->ticks;
+}
