@@ -9,7 +9,10 @@
 #   make bench      the figures of BENCHMARKS.md, side by side with other tools;
 #                   PARTS="record_cost wakeup" only those
 #   make lint       format, warnings as errors, static analysis
-#   make install    PREFIX=/usr/local DESTDIR=
+#   make soak       200 kills, every fault five times, and an accelerated campaign whose memory,
+#                   descriptors and files are watched (SOAK_TIME=2h)
+#   make install    PREFIX=/usr/local DESTDIR=, with manual pages and completion
+#   make dist       a tarball that runs where it is unpacked (scripts/dist.sh; needs root)
 #   make clean
 #
 # Variants: CC=clang, SANITIZE=address,undefined or SANITIZE=thread, WERROR=1, V=1, BUILD=dir (a
@@ -23,11 +26,12 @@ CC      := gcc
 endif
 # Debian's own Python: h5py and scipy come from packages, and another python3 may lead the PATH.
 PYTHON  ?= $(firstword $(wildcard /usr/bin/python3) python3)
-PKG     := hwloc jansson hdf5 inih liburing libcmark libmnl
+# Of libibverbs only the headers are used: it is loaded at run time, and nothing is linked.
+PKG     := hwloc jansson hdf5 inih liburing libcmark libmnl libibverbs
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION 2>/dev/null || echo unknown)
 
 # Targets that compile nothing work on a machine without the libraries.
-ifneq ($(filter-out clean lint,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean lint dist,$(or $(MAKECMDGOALS),all)),)
 MISSING_PKG := $(shell for p in $(PKG); do pkg-config --exists $$p 2>/dev/null || echo $$p; done)
 ifneq ($(MISSING_PKG),)
 $(error pkg-config finds no $(MISSING_PKG): run scripts/setup.sh)
@@ -75,8 +79,8 @@ FUZZERS     := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c))
 
 Q := $(if $(V),,@)
 
-.PHONY: all demo test test-unit test-cli test-browser unit-tests bench bench-tools fuzzers lint install clean \
-        print-cflags print-nvcc
+.PHONY: all man soak dist demo test test-unit test-cli test-browser unit-tests bench bench-tools \
+        fuzzers lint install clean print-cflags print-nvcc
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -199,11 +203,21 @@ $(STANDIN_CUDA): $(STANDIN_CUDA_SOURCES) $(wildcard tests/standin/cuda/*.h kerne
 	$(Q)$(CC) -std=gnu11 -I. -D_GNU_SOURCE -O2 -g -fPIC -shared -fvisibility=hidden $(WARNINGS) \
 		-o $@ $(STANDIN_CUDA_SOURCES) -lm -lpthread
 STANDINS += $(STANDIN_CUDA)
+VERBS_STANDIN := $(BUILD)/tests/standin/libibverbs.so.1
+$(VERBS_STANDIN): $(wildcard tests/standin/verbs/*)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -I. -O1 -g -fPIC -shared $(WARNINGS) -o $@ $(filter %.c,$^) -lpthread
+# Faults on request, preloaded: tests/standin/fault/fault.c says which.
+FAULTS := $(BUILD)/tests/standin/libfault.so
+$(FAULTS): $(wildcard tests/standin/fault/*.c tests/standin/fault/*.h) harness/core/frame.h harness/tenant/protocol.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -I. -D_GNU_SOURCE -O1 -g -fPIC -shared $(WARNINGS) -o $@ $(filter %.c,$^) -ldl
+STANDINS += $(FAULTS)
 RECORDED := $(BUILD)/tests/fixtures/probe/made
 $(RECORDED): tests/fixtures/probe/make.py
 	$(Q)$(PYTHON) $< $(@D) && touch $@
 
-unit-tests: $(UNIT_TESTS) $(STANDINS) $(RECORDED)
+unit-tests: $(UNIT_TESTS) $(STANDINS) $(VERBS_STANDIN) $(RECORDED)
 bench-tools: $(BENCH_TOOLS)
 fuzzers: $(FUZZERS)
 
@@ -215,7 +229,7 @@ test: all unit-tests
 	$(Q)$(RUN_TESTS) $(UNIT_TESTS) $(CLI_TESTS)
 test-unit: unit-tests
 	$(Q)$(RUN_TESTS) $(UNIT_TESTS)
-test-cli: all $(STANDINS) $(RECORDED)
+test-cli: all $(STANDINS) $(VERBS_STANDIN) $(RECORDED)
 	$(Q)$(RUN_TESTS) $(CLI_TESTS)
 
 # The report in a real browser: scripts/setup.sh --browser installs what it takes.
@@ -238,6 +252,16 @@ demo: all
 bench: all bench-tools
 	$(Q)$(PYTHON) scripts/bench/run.py --build $(BUILD) $(PARTS)
 
+SOAK_TIME := 2h
+soak: all $(STANDINS)
+	$(Q)$(PYTHON) tests/soak/kill.py --times 200
+	$(Q)$(PYTHON) tests/soak/faults.py --times 5
+	$(Q)$(PYTHON) tests/soak/powercut.py
+	$(Q)$(PYTHON) tests/soak/soak.py --time $(SOAK_TIME) --plot $(BUILD)/soak.svg
+
+dist:
+	$(Q)scripts/dist.sh
+
 # For tools that compile by themselves, as clang-tidy does.
 print-cflags:
 	@echo $(ALL_CFLAGS) -DCT_VERSION='""'
@@ -251,7 +275,19 @@ lint:
 	$(Q)ci/tidy.sh
 	$(Q)ci/cppcheck.sh
 
-install: all
+# Manual pages and completion come from what --help says; only a built program knows that.
+MAN_PAGES := $(BUILD)/man/cotenant.1
+$(MAN_PAGES): $(BUILD)/cotenant
+	@mkdir -p $(@D) $(BUILD)/completion
+	$(Q)rm -f $(@D)/*.1
+	$(Q)for c in $$($< help --man | sed -n 's/.*BR cotenant\\-\([a-z]*\) (1).*/\1/p' | sort -u); do \
+		$< help --man $$c > $(@D)/cotenant-$$c.1 || exit 1; done
+	$(Q)$< help --completion bash > $(BUILD)/completion/cotenant
+	$(Q)$< help --completion zsh > $(BUILD)/completion/_cotenant
+	$(Q)$< help --man > $@
+man: $(MAN_PAGES)
+
+install: all man
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/cotenant/suites \
 		$(DESTDIR)$(PREFIX)/share/cotenant/suites/specs \
 		$(DESTDIR)$(PREFIX)/share/doc/cotenant
@@ -259,6 +295,14 @@ install: all
 	install -m 644 $(wildcard suites/*.ini) $(DESTDIR)$(PREFIX)/share/cotenant/suites/
 	install -m 644 $(wildcard suites/specs/*.ini) \
 		$(DESTDIR)$(PREFIX)/share/cotenant/suites/specs/
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/cotenant/scripts \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	install -m 644 $(BUILD)/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 $(BUILD)/completion/cotenant $(DESTDIR)$(PREFIX)/share/bash-completion/completions/
+	install -m 644 $(BUILD)/completion/_cotenant $(DESTDIR)$(PREFIX)/share/zsh/site-functions/
+	install -m 755 scripts/mig.sh scripts/netns.sh scripts/vf.sh \
+		$(DESTDIR)$(PREFIX)/share/cotenant/scripts/
 	install -m 644 LICENSE $(wildcard *.md results-schema/SCHEMA.md results-schema/*.schema.json) \
 		$(DESTDIR)$(PREFIX)/share/doc/cotenant/
 

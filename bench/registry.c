@@ -5,7 +5,7 @@
 #include <string.h>
 
 const struct ct_victim_ops *const ct_victims[] = {
-	/* clang-format off: one line each */
+	/* clang-format off */
 	&ct_bench_null,
 	&ct_bench_mem_latency,
 	&ct_bench_mem_bandwidth,
@@ -17,6 +17,13 @@ const struct ct_victim_ops *const ct_victims[] = {
 	&ct_bench_pagefault,
 	&ct_bench_ipc,
 	&ct_bench_tcp_rr,
+	&ct_bench_rdma_write_lat,
+	&ct_bench_rdma_send_lat,
+	&ct_bench_rdma_read_lat,
+	&ct_bench_rdma_atomic_lat,
+	&ct_bench_rdma_write_bw,
+	&ct_bench_rdma_reg_lat,
+	&ct_bench_rdma_conn_lat,
 	&ct_bench_udp_rr,
 	&ct_bench_tcp_stream,
 	&ct_bench_connect,
@@ -28,7 +35,6 @@ const struct ct_victim_ops *const ct_victims[] = {
 	&ct_bench_gpu_gemm,
 	&ct_bench_gpu_decode,
 	&ct_bench_gpu_p2p,
-	NULL,
 	&ct_bench_ring_allreduce,
 	&ct_bench_alltoall,
 	NULL,

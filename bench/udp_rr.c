@@ -282,8 +282,8 @@ static bool answer(void *context, int fd, struct ct_error *err)
 		else if (got < 0 && !ct_consent_holds(fd))
 			break;
 	}
-	connect(echo->udp, &nobody, sizeof nobody);
-	return true;
+	return connect(echo->udp, &nobody, sizeof nobody) == 0 ||
+	       ct_broken_errno(err, "disconnecting a UDP socket");
 }
 
 static bool echo_serve(void *state, struct ct_error *err)

@@ -13,56 +13,16 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 suite=${SUITE:-bookworm}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/cotenant-fresh-root
-base=$cache/base-$suite
+. ci/roots.sh
 
 fail() {
 	echo "fresh-root: $1" >&2
 	exit 1
 }
 
-# Where apt on this host gets this suite from; empty when it does not know.
-host_mirror() {
-	# shellcheck disable=SC2016 # apt-get expands these
-	apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' |
-		awk -v suite="$suite" '$1 == suite { print $2; exit }'
-}
-
-make_base() {
-	[ ! -e "$base" ] || return 0
-	local mirror=${MIRROR:-$(host_mirror)}
-	[ -n "$mirror" ] || fail "apt here has no source for $suite: say MIRROR=URL"
-	command -v debootstrap >/dev/null || fail "debootstrap is missing: apt-get install debootstrap"
-	mkdir -p "$cache/archives/partial"
-	rm -rf "$base.new"
-	debootstrap --variant=minbase "$suite" "$base.new" "$mirror" >"$cache/debootstrap.log" ||
-		fail "debootstrap failed: see $cache/debootstrap.log"
-	mv "$base.new" "$base"
-}
-
-# Runs a command in a root. Mounts live in a name space of their own and go with it, however it ends.
-in_root() {
-	local root=$1
-	shift
-	# shellcheck disable=SC2016
-	unshare --mount --pid --fork --kill-child sh -euc '
-		root=$1 archives=$2
-		shift 2
-		mount --make-rprivate /
-		mount -t proc proc "$root/proc"
-		mount -t sysfs -o ro sysfs "$root/sys"
-		mount --rbind /dev "$root/dev"
-		mount --bind "$archives" "$root/var/cache/apt/archives"
-		exec chroot "$root" "$@"' in-root "$root" "$cache/archives" "$@" </dev/null
-}
-
 try() {
 	local goal=$1 root=$cache/run-$1
-	rm -rf "$root"
-	cp -a --reflink=auto "$base" "$root"
-	cp -L /etc/resolv.conf "$root/etc/resolv.conf"
-	# A host behind a proxy tells apt, not us.
-	apt-config dump --format '%f "%v";%n' | grep -i '^Acquire::[a-z:]*Proxy ' \
-		>"$root/etc/apt/apt.conf.d/01host-proxy" || true
+	new_root "$root"
 	git clone --quiet --no-local . "$root/root/cotenant"
 
 	# And npm which registry there is, and whom to trust.

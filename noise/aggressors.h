@@ -25,5 +25,12 @@ extern const struct ct_aggressor_ops ct_noise_gpu_alloc_churn;
 extern const struct ct_aggressor_ops ct_noise_gpu_power;
 extern const struct ct_aggressor_ops ct_noise_gpu_atomics;
 extern const struct ct_aggressor_ops ct_noise_vf_flood;
+extern const struct ct_aggressor_ops ct_noise_vf_control;
+extern const struct ct_aggressor_ops ct_noise_vf_interrupts;
+extern const struct ct_aggressor_ops ct_noise_rdma_flood;
+extern const struct ct_aggressor_ops ct_noise_rdma_cache;
+extern const struct ct_aggressor_ops ct_noise_rdma_incast;
+extern const struct ct_aggressor_ops ct_noise_rdma_exception;
+extern const struct ct_aggressor_ops ct_noise_rdma_control;
 
 #endif

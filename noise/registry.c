@@ -5,7 +5,7 @@
 #include <string.h>
 
 const struct ct_aggressor_ops *const ct_aggressors[] = {
-	/* clang-format off: one line each */
+	/* clang-format off */
 	&ct_noise_null,
 	&ct_noise_membw,
 	&ct_noise_llc,
@@ -18,6 +18,13 @@ const struct ct_aggressor_ops *const ct_aggressors[] = {
 	&ct_noise_disk,
 	&ct_noise_tcp_flood,
 	&ct_noise_vf_flood,
+	&ct_noise_vf_control,
+	&ct_noise_vf_interrupts,
+	&ct_noise_rdma_flood,
+	&ct_noise_rdma_cache,
+	&ct_noise_rdma_incast,
+	&ct_noise_rdma_exception,
+	&ct_noise_rdma_control,
 	&ct_noise_gpu_hbm,
 	&ct_noise_gpu_l2,
 	&ct_noise_gpu_sm,

@@ -8,8 +8,11 @@
 #
 # Without --apply it prints what it would do and changes nothing. --rate (such as 1gbit) puts a
 # token bucket on both ends. The names are cotenant-blue and cotenant-red unless two are given.
-# Namespaces that exist already are not touched: `up` refuses them. Needs root.
+# Namespaces that exist already are not touched: `up` refuses them. Needs root. `down` with one name
+# removes that one.
 set -eu
+
+state_dir=${COTENANT_STATE_DIR:-/run/cotenant}
 
 fail() {
 	printf 'netns.sh: %s\n' "$1" >&2
@@ -17,7 +20,7 @@ fail() {
 }
 
 usage() {
-	sed -n 's/^# \{0,1\}//; 4,11p' "$0"
+	sed -n 's/^# \{0,1\}//; 4,12p' "$0"
 }
 
 # Runs a command, or prints it.
@@ -37,11 +40,13 @@ undo() {
 	trap - EXIT INT TERM
 	for name in $made; do
 		ip netns del "$name" 2>/dev/null || :
+		rm -f "$state_dir/netns-$name.state"
 	done
 	fail "stopped half-way; what was made has been removed" 4
 }
 
 make_namespace() {
+	note "$1"
 	act ip netns add "$1"
 	made="$made $1"
 }
@@ -68,9 +73,18 @@ up() {
 	trap - EXIT INT TERM
 }
 
+# What `cotenant restore` is to undo, should nobody say `down`.
+note() {
+	[ -z "$apply" ] || {
+		mkdir -p "$state_dir"
+		: >"$state_dir/netns-$1.state"
+	}
+}
+
 down() {
-	for name in "$blue" "$red"; do
+	for name in "$blue" $red; do
 		! exists "$name" || act ip netns del "$name"
+		[ -z "$apply" ] || rm -f "$state_dir/netns-$name.state"
 	done
 }
 
@@ -96,7 +110,9 @@ while [ $# -gt 0 ]; do
 done
 # shellcheck disable=SC2086 # names are words of their own
 set -- ${names:-cotenant-blue cotenant-red}
-if [ $# -ne 2 ] || [ "$1" = "$2" ]; then
+if [ $# -eq 1 ] && [ "$command" = down ]; then
+	set -- "$1" ''
+elif [ $# -ne 2 ] || [ "$1" = "$2" ]; then
 	fail "give two different names, or none"
 fi
 blue=$1 red=$2

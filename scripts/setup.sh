@@ -3,6 +3,7 @@
 # Installs what cotenant needs from Debian or Ubuntu packages, and only what is missing.
 #
 #   scripts/setup.sh           what `make demo` and `make test` need
+#   scripts/setup.sh --build   what `make` needs, and nothing else
 #   scripts/setup.sh --lint    and the checkers of `make lint` and ci/
 #   scripts/setup.sh --bench   and the tools that `make bench` compares with
 #   scripts/setup.sh --browser and the browser that `make test-browser` looks at reports with
@@ -11,7 +12,7 @@
 set -eu
 export LC_ALL=C
 
-build='make gcc libc6-dev pkg-config libhwloc-dev libjansson-dev libhdf5-dev libinih-dev liburing-dev libcmark-dev libmnl-dev'
+build='make gcc libc6-dev pkg-config libhwloc-dev libjansson-dev libhdf5-dev libinih-dev liburing-dev libcmark-dev libmnl-dev libibverbs-dev'
 tests='libcmocka-dev g++ python3 python3-h5py python3-scipy python3-matplotlib python3-jsonschema hdf5-tools iproute2 strace'
 # Used where the distribution has them; cotenant does without.
 optional='libopenblas-dev npm'
@@ -25,7 +26,7 @@ boundaries='openssh-server openssh-client iproute2 openmpi-bin'
 bench='stress-ng rt-tests hyperfine iperf3 netsniff-ng'
 
 usage() {
-	sed -n 's/^# \{0,1\}//; 3,10p' "$0"
+	sed -n 's/^# \{0,1\}//; 3,12p' "$0"
 }
 
 fail() {
@@ -38,6 +39,7 @@ welcome=$optional
 dry_run=
 for argument; do
 	case $argument in
+	--build) wanted=$build welcome=libopenblas-dev ;;
 	--lint)
 		wanted="$wanted $lint"
 		welcome="$welcome $lint_optional"

@@ -40,13 +40,38 @@ static int64_t unix_ns(void)
 }
 
 /* As the aggressor's tenant itself sees it, whoever set the quota. */
-static bool under_quota(const struct ct_block_run *run, const struct ct_cell *cell)
+static bool under_quota(const struct ct_block_run *run, const struct ct_cell *cell,
+			unsigned aggressor)
 {
 	const struct ct_config_ground *at = &run->ground->configs[cell->config];
-	unsigned tenant = run->ground->job->aggressors[cell->aggressor].tenant;
+	unsigned tenant = run->ground->job->aggressors[aggressor].tenant;
 	double cpus;
 
 	return ct_said_number(at->placements[tenant].probe, "cgroup", "cpu_limit", &cpus);
+}
+
+/* What each aggressor of the cell is asked for: in a design of blocks all the cell's intensity. */
+static size_t plan_loads(const struct ct_block_run *run, const struct ct_cell *cell,
+			 struct ct_phase_load loads[CT_MAX_PARTS])
+{
+	const struct ct_job *job = run->ground->job;
+	unsigned parts[CT_MAX_PARTS];
+	size_t n = ct_job_parts(job, cell->aggressor, parts);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct ct_aggressor_entry *entry = &job->aggressors[parts[i]];
+
+		loads[i] = (struct ct_phase_load){
+			.aggressor = parts[i],
+			.intensity = job->design == CT_DESIGN_LOCKIN ? entry->intensities[0]
+								     : cell->intensity,
+			.solo_rate =
+				run->ground->configs[cell->config].aggressors[parts[i]].solo_rate,
+			.blocks = entry->ops->blocks,
+			.smoothing_ns = under_quota(run, cell, parts[i]) ? quota_smoothing_ns : 0,
+		};
+	}
+	return n;
 }
 
 static struct ct_phase_plan plan_phase(const struct ct_block_run *run, const struct ct_visit *visit,
@@ -56,28 +81,26 @@ static struct ct_phase_plan plan_phase(const struct ct_block_run *run, const str
 	const struct ct_cell *cell = &run->plan->cells[visit->cell];
 	const enum ct_role role = visit->order[order];
 
-	return (struct ct_phase_plan){
+	struct ct_phase_plan plan = {
 		.role = role,
 		.order = order,
 		/* Recovery begins at once: what lingers is what it looks for. */
 		.warmup_ns = role == CT_ROLE_RECOVERY ? 0 : job->warmup_ns,
 		.measure_ns = role == CT_ROLE_RECOVERY ? job->recovery_ns : job->measure_ns,
 		.epoch_ns = job->epoch_ns,
-		.intensity = cell->intensity,
-		.solo_rate =
-			run->ground->configs[cell->config].aggressors[cell->aggressor].solo_rate,
-		.blocks = job->aggressors[cell->aggressor].ops->blocks,
-		.smoothing_ns = under_quota(run, cell) ? quota_smoothing_ns : 0,
 		.raw = keep_raw,
 		.context = sink,
 	};
+
+	plan.n_loads = plan_loads(run, cell, plan.loads);
+	return plan;
 }
 
 static bool run_phases(const struct ct_block_run *run, const struct ct_visit *visit,
 		       struct ct_crew *crew, struct ct_block_record *record, struct raw_sink *sink,
 		       struct ct_error *err)
 {
-	for (uint32_t order = 0; order < CT_PHASES_PER_BLOCK; order++) {
+	for (uint32_t order = 0; order < visit->n_phases; order++) {
 		struct ct_phase_plan plan = plan_phase(run, visit, order, sink);
 
 		record->n_phases = order + 1;
@@ -95,9 +118,16 @@ static const char *unfit(const struct ct_block_run *run, const struct ct_cell *c
 {
 	const struct ct_config_ground *at = &run->ground->configs[cell->config];
 
+	unsigned parts[CT_MAX_PARTS];
+	size_t n = ct_job_parts(run->ground->job, cell->aggressor, parts);
+
 	if (at->victims[cell->victim].why_not)
 		return at->victims[cell->victim].why_not;
-	return at->aggressors[cell->aggressor].why_not;
+	for (size_t i = 0; i < n; i++) {
+		if (at->aggressors[parts[i]].why_not)
+			return at->aggressors[parts[i]].why_not;
+	}
+	return NULL;
 }
 
 static size_t count_loaded(const struct ct_phase_record *phase)
@@ -142,15 +172,18 @@ static bool run_crew(const struct ct_block_run *run, const struct ct_visit *visi
 	const struct ct_tenant *tenants = job->configs[cell->config].tenants;
 	struct ct_crew_setup setup = {
 		.victim = ct_actor_of_victim(&job->victims[cell->victim], tenants, at->placements),
-		.aggressor = ct_actor_of_aggressor(&job->aggressors[cell->aggressor], tenants,
-						   at->placements),
 		.avoid_cpus = at->victim_cpus,
 		.token = run->ground->token,
 		.seed = visit->seed,
 	};
+	unsigned parts[CT_MAX_PARTS];
 	struct ct_crew crew;
 	bool good;
 
+	setup.n_aggressors = ct_job_parts(job, cell->aggressor, parts);
+	for (size_t i = 0; i < setup.n_aggressors; i++)
+		setup.aggressors[i] =
+			ct_actor_of_aggressor(&job->aggressors[parts[i]], tenants, at->placements);
 	if (!ct_crew_open(&crew, run->links, &setup, err))
 		return false;
 	good = run_phases(run, visit, &crew, record, sink, err);
@@ -183,7 +216,7 @@ bool ct_block_run(const struct ct_block_run *run, struct ct_block_record *record
 		judge_load(run, record);
 		return true;
 	}
-	if (err->kind == CT_ERR_INTERRUPTED || sink.store_failed)
+	if (err->kind == CT_ERR_INTERRUPTED || (sink.store_failed && ct_store_is_full(run->store)))
 		return false;
 	note_failure(record, err->text);
 	*err = (struct ct_error){0};

@@ -91,7 +91,7 @@ static struct ct_live_block describe_block(const struct campaign *campaign, uint
 		.unit = job->aggressors[cell->aggressor].ops->unit,
 		.intensity = cell->intensity,
 		.block = at->block + 1,
-		.blocks = plan->n_visits / plan->n_cells,
+		.blocks = plan->replicates,
 	};
 }
 
@@ -104,6 +104,24 @@ static void tally(struct campaign *campaign, const struct ct_block_record *recor
 	} else if (record->status == CT_BLOCK_NOT_LOADED) {
 		campaign->n_not_loaded++;
 	}
+}
+
+/*
+ * A block that the disk did not take is offered once more, as a failed one with the reason: an
+ * error that passes costs that block. On a full disk the campaign ends instead, for --resume.
+ */
+static bool keep_block(struct campaign *campaign, struct ct_block_record *record,
+		       struct ct_error *err)
+{
+	struct ct_error again = {0};
+
+	if (ct_store_block(campaign->store, record, err))
+		return true;
+	if (ct_store_is_full(campaign->store))
+		return false;
+	record->status = CT_BLOCK_FAILED;
+	snprintf(record->message, sizeof record->message, "%.500s", err->text);
+	return ct_store_block(campaign->store, record, &again);
 }
 
 static bool run_visit(struct campaign *campaign, uint32_t visit, struct ct_error *err)
@@ -122,7 +140,7 @@ static bool run_visit(struct campaign *campaign, uint32_t visit, struct ct_error
 	bool good;
 
 	good = ct_ground_step_aside(&campaign->ground, &campaign->links, cell->config, err) &&
-	       ct_block_run(&run, &record, err) && ct_store_block(campaign->store, &record, err);
+	       ct_block_run(&run, &record, err) && keep_block(campaign, &record, err);
 	if (good) {
 		tally(campaign, &record);
 		ct_progress_block_done(&campaign->progress,

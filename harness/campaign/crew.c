@@ -170,6 +170,11 @@ static bool set_up_peers(struct ct_crew *crew, const struct ct_crew_setup *setup
 {
 	if (!party->actor)
 		return true;
+	if (crew->n_peers + party->actor->n_peers > CT_LINKS_MAX)
+		return ct_usage(err, "%s: more than %d other ends in one block", party->link->name,
+				CT_LINKS_MAX);
+	party->peers = &crew->peers[crew->n_peers];
+	crew->n_peers += party->actor->n_peers;
 	party->texts = json_pack("[s]", "");
 	if (!party->texts)
 		return ct_broken(err, "memory for a message");
@@ -226,22 +231,29 @@ static bool set_up_workload(struct ct_crew *crew, const struct ct_crew_setup *se
 
 static bool set_up(struct ct_crew *crew, const struct ct_crew_setup *setup, struct ct_error *err)
 {
-	struct party victim = {setup->victim.name ? &setup->victim : NULL, &crew->victim,
-			       crew->victim_peers, &crew->victim_ready, NULL};
-	struct party aggressor = {setup->aggressor.name ? &setup->aggressor : NULL,
-				  &crew->aggressor, crew->aggressor_peers, &crew->aggressor_ready,
-				  NULL};
-	bool good;
+	json_t *other_ready[CT_MAX_PARTS] = {NULL};
+	struct party parties[1 + CT_MAX_PARTS];
+	const size_t n = 1 + setup->n_aggressors;
+	bool good = true;
 
+	crew->n_aggressors = setup->n_aggressors;
+	parties[0] = (struct party){setup->victim.name ? &setup->victim : NULL, &crew->victim, NULL,
+				    &crew->victim_ready, NULL};
+	for (size_t i = 0; i < setup->n_aggressors; i++)
+		parties[1 + i] =
+			(struct party){&setup->aggressors[i], &crew->aggressors[i], NULL,
+				       i == 0 ? &crew->aggressor_ready : &other_ready[i], NULL};
+	for (size_t i = 0; i < n && good; i++)
+		good = !parties[i].actor || open_one(crew, &parties[i], 0, err);
+	for (size_t i = 0; i < n && good; i++)
+		good = set_up_peers(crew, setup, &parties[i], err);
 	/* One after the other: the victim's memory is placed while nobody else takes any. */
-	good = (!victim.actor || open_one(crew, &victim, 0, err)) &&
-	       (!aggressor.actor || open_one(crew, &aggressor, 0, err)) &&
-	       set_up_peers(crew, setup, &victim, err) &&
-	       set_up_peers(crew, setup, &aggressor, err) &&
-	       set_up_workload(crew, setup, &victim, err) &&
-	       set_up_workload(crew, setup, &aggressor, err);
-	json_decref(victim.texts);
-	json_decref(aggressor.texts);
+	for (size_t i = 0; i < n && good; i++)
+		good = set_up_workload(crew, setup, &parties[i], err);
+	for (size_t i = 0; i < n; i++)
+		json_decref(parties[i].texts);
+	for (size_t i = 0; i < setup->n_aggressors; i++)
+		json_decref(other_ready[i]);
 	return good;
 }
 
@@ -258,12 +270,11 @@ bool ct_crew_open(struct ct_crew *crew, struct ct_links *links, const struct ct_
 /* Workloads before their other ends, so that no flood ever faces a closed sink. */
 void ct_crew_close(struct ct_crew *crew)
 {
-	ct_link_close(crew->links, &crew->aggressor);
+	for (size_t i = 0; i < crew->n_aggressors; i++)
+		ct_link_close(crew->links, &crew->aggressors[i]);
 	ct_link_close(crew->links, &crew->victim);
-	for (unsigned i = 0; i < CT_PEERS_MAX; i++) {
-		ct_link_close(crew->links, &crew->aggressor_peers[i]);
-		ct_link_close(crew->links, &crew->victim_peers[i]);
-	}
+	for (size_t i = 0; i < crew->n_peers; i++)
+		ct_link_close(crew->links, &crew->peers[i]);
 	json_decref(crew->victim_ready);
 	json_decref(crew->aggressor_ready);
 	crew->victim_ready = crew->aggressor_ready = NULL;

@@ -42,17 +42,22 @@ struct ct_actor {
 };
 
 struct ct_crew_setup {
-	struct ct_actor victim, aggressor; /* .name NULL: there is none */
-	const char *avoid_cpus;            /* CPUs of all victims on this host: "0,4-7" or "" */
+	struct ct_actor victim; /* .name NULL: there is none */
+	struct ct_actor aggressors[CT_MAX_PARTS];
+	size_t n_aggressors;
+	const char *avoid_cpus; /* CPUs of all victims on this host: "0,4-7" or "" */
 	const char *token;
 	uint64_t seed;
 };
 
 struct ct_crew {
 	struct ct_links *links;
-	struct ct_link victim, aggressor;
-	struct ct_link victim_peers[CT_PEERS_MAX], aggressor_peers[CT_PEERS_MAX]; /* rank 1 first */
-	json_t *victim_ready, *aggressor_ready; /* READY messages */
+	struct ct_link victim, aggressors[CT_MAX_PARTS];
+	size_t n_aggressors;
+	struct ct_link
+		peers[CT_LINKS_MAX]; /* of the victim, then of each aggressor; rank 1 first */
+	size_t n_peers;
+	json_t *victim_ready, *aggressor_ready; /* READY messages; of the first aggressor */
 };
 
 struct ct_actor ct_actor_of_victim(const struct ct_victim_entry *entry,

@@ -330,18 +330,24 @@ static bool calibrate(struct ct_ground *ground, struct ct_links *links, size_t c
 	struct ct_config_ground *at = &ground->configs[c];
 	struct ct_fitness *fitness = &at->aggressors[a];
 	struct ct_crew_setup setup = {
-		.aggressor = ct_actor_of_aggressor(&ground->job->aggressors[a],
-						   ground->job->configs[c].tenants, at->placements),
+		.aggressors = {ct_actor_of_aggressor(&ground->job->aggressors[a],
+						     ground->job->configs[c].tenants,
+						     at->placements)},
+		.n_aggressors = 1,
 		.avoid_cpus = at->victim_cpus,
 		.token = ground->token,
 	};
 	struct ct_crew crew;
 	bool good;
 
+	if (ground->job->aggressors[a].n_parts > 0) {
+		fitness->solo_rate = 100; /* percent of its parts' */
+		return true;
+	}
 	if (!ct_crew_open(&crew, links, &setup, err))
 		return note_unfit(fitness, err);
-	good = ct_ground_calibrate(links, &crew.aggressor, calibrate_seconds, &fitness->solo_rate,
-				   err);
+	good = ct_ground_calibrate(links, &crew.aggressors[0], calibrate_seconds,
+				   &fitness->solo_rate, err);
 	ct_crew_close(&crew);
 	return good || note_unfit(fitness, err);
 }

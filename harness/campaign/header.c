@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "harness/core/version.h"
+#include "harness/store/emulated.h"
 
 static json_t *tenants_json(const struct ct_tenant *tenants, size_t n)
 {
@@ -82,6 +83,23 @@ static json_t *victims_json(const struct ct_ground *ground)
 	return list;
 }
 
+/* {"of": [names], "intensity": [percent of each]}: the second where the cell does not say it. */
+static json_t *mix_params(const struct ct_job *job, const struct ct_aggressor_entry *mix)
+{
+	json_t *of = json_array(), *intensity = json_array();
+
+	for (unsigned i = 0; i < mix->n_parts; i++) {
+		const struct ct_aggressor_entry *part = &job->aggressors[mix->parts[i]];
+
+		json_array_append_new(of, json_string(part->name));
+		json_array_append_new(intensity, json_real(part->intensities[0]));
+	}
+	if (job->design == CT_DESIGN_LOCKIN)
+		return json_pack("{s:o, s:o}", "of", of, "intensity", intensity);
+	json_decref(intensity);
+	return json_pack("{s:o}", "of", of);
+}
+
 static json_t *aggressors_json(const struct ct_job *job)
 {
 	json_t *list = json_array();
@@ -93,8 +111,10 @@ static json_t *aggressors_json(const struct ct_job *job)
 			list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "name", a->name, "kind",
 					a->ops->name, "tenant", job->tenants[a->tenant].name,
 					"unit", a->ops->unit, "summary", a->ops->summary, "params",
-					merged_params(a->ops->params, a->options,
-						      ct_aggressor_common_params, &a->common)));
+					a->n_parts > 0 ? mix_params(job, a)
+						       : merged_params(a->ops->params, a->options,
+								       ct_aggressor_common_params,
+								       &a->common)));
 	}
 	return list;
 }
@@ -135,9 +155,9 @@ static json_t *plan_json(const struct ct_campaign_request *request, const struct
 	const struct ct_job *job = request->job;
 	const struct ct_plan *plan = request->plan;
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "seed",
-			 (json_int_t)plan->seed, "replicates",
-			 (json_int_t)(plan->n_cells ? plan->n_visits / plan->n_cells : 0),
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "design", job->design == CT_DESIGN_LOCKIN ? "lockin" : "blocks", "seed",
+			 (json_int_t)plan->seed, "replicates", (json_int_t)plan->replicates,
 			 "warmup_ns", (json_int_t)job->warmup_ns, "measure_ns",
 			 (json_int_t)job->measure_ns, "recovery_ns", (json_int_t)job->recovery_ns,
 			 "epoch_ns", (json_int_t)job->epoch_ns, "configs", configs_json(job),
@@ -194,16 +214,17 @@ json_t *ct_campaign_header(const struct ct_campaign_request *request,
 			   const struct ct_ground *ground, json_t *selfcheck)
 {
 	const struct ct_job *job = request->job;
-	char build_id[CT_BUILD_ID_TEXT], created[32];
+	json_t *placement = placement_json(ground);
+	char build_id[CT_BUILD_ID_TEXT], created[32], emulated[CT_EMULATED_TEXT];
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s, s:s}, s:o, s:O, s:s, "
-			 "s:o, s:o, s:o}",
+			 "s:o, s:s, s:o, s:o}",
 			 "schema", "cotenant.results/1", "suite", job->name, "title",
 			 job->description, "created", now_text(created), "version", ct_version,
 			 "build_id", ct_build_id(build_id), "command_line", request->command_line,
 			 "job", "path", job->path, "text", job->text, "overrides", job->overrides,
 			 "plan", plan_json(request, ground), "provenance", ground->probe,
 			 "hwloc_xml", ground->hwloc_xml ? ground->hwloc_xml : "", "calibration",
-			 selfcheck, "placement", placement_json(ground), "configs_run",
-			 configs_run(job));
+			 selfcheck, "emulated", ct_emulated(ground->probe, placement, emulated),
+			 "placement", placement, "configs_run", configs_run(job));
 }

@@ -140,7 +140,7 @@ static bool count_sections(const struct ct_document *document, struct ct_job *jo
 				document->path);
 	job->tenants = calloc(counts[1], sizeof *job->tenants);
 	job->victims = calloc(counts[2], sizeof *job->victims);
-	job->aggressors = calloc(counts[3], sizeof *job->aggressors);
+	job->aggressors = calloc(counts[3] + 1, sizeof *job->aggressors);
 	job->configs = calloc(counts[4] + 1, sizeof *job->configs);
 	if (job->tenants && job->victims && job->aggressors && job->configs)
 		return true;
@@ -150,6 +150,26 @@ static bool count_sections(const struct ct_document *document, struct ct_job *jo
 static bool is_type(const struct ct_section *section, const char *type)
 {
 	return strcmp(section->type, type) == 0;
+}
+
+static bool read_mixes(struct ct_job *job, const struct ct_document *document, struct ct_error *err)
+{
+	size_t next = 0;
+
+	for (size_t i = 0; i < document->n_sections; i++) {
+		const struct ct_section *section = &document->sections[i];
+		struct ct_aggressor_entry *entry;
+
+		if (!is_type(section, "aggressor"))
+			continue;
+		entry = &job->aggressors[next++];
+		for (size_t k = 0; entry->ops == &ct_mix && k < section->n_entries; k++) {
+			if (strcmp(section->entries[k].key, "of") == 0 &&
+			    !ct_job_read_mix(job, entry, section->entries[k].value, err))
+				return ct_error_at_entry(document, &section->entries[k], err);
+		}
+	}
+	return true;
 }
 
 /* Tenants first: everything else refers to them, wherever it stands in the file. */
@@ -179,6 +199,9 @@ static bool read_sections(struct ct_job *job, const struct ct_document *document
 		    !read_config(job, document, section, &job->configs[job->n_configs++], err))
 			return false;
 	}
+	if (!read_mixes(job, document, err) ||
+	    (job->design == CT_DESIGN_LOCKIN && !ct_job_finish_lockin(job, err)))
+		return false;
 	if (job->n_configs == 0)
 		return read_config(job, document, NULL, &job->configs[job->n_configs++], err);
 	return true;

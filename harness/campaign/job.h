@@ -16,7 +16,13 @@
 #include "harness/tenant/limits.h"
 #include "noise/noise.h"
 
-enum { CT_NAME_MAX = 64, CT_MAX_INTENSITIES = 32 };
+enum { CT_NAME_MAX = 64, CT_MAX_INTENSITIES = 32, CT_MAX_PARTS = 16 };
+
+/* How a campaign is laid out. */
+enum ct_design {
+	CT_DESIGN_BLOCKS, /* baseline and treatment side by side, a cell at a time */
+	CT_DESIGN_LOCKIN  /* all aggressors at once, each switched at a frequency of its own */
+};
 
 /* Where work runs and behind which boundary. Strings are owned; "" where not given. */
 struct ct_tenant {
@@ -56,6 +62,9 @@ struct ct_aggressor_entry {
 	struct ct_peers peers;
 	double intensities[CT_MAX_INTENSITIES]; /* percent, ascending as given */
 	unsigned n_intensities;
+	/* Several at once: indexes into ct_job.aggressors. `ops` is then ct_mix; 0: one alone. */
+	unsigned parts[CT_MAX_PARTS], n_parts;
+	bool has_frequency; /* the job file names one */
 	struct ct_aggressor_common common;
 	void *options;
 	unsigned line;
@@ -76,6 +85,7 @@ struct ct_job {
 	char *overrides; /* the --set words, one a line */
 	char name[CT_NAME_MAX];
 	char *description;
+	enum ct_design design;
 	uint64_t replicates;
 	uint64_t warmup_ns, measure_ns, recovery_ns, epoch_ns;
 	struct ct_tenant *tenants;
@@ -97,6 +107,10 @@ bool ct_job_parse(struct ct_job *job, const char *path, const char *text, const 
 		  size_t n_sets, struct ct_error *err);
 /* Leaves out every config that is not among `names`, "a,b"; "" leaves out none. */
 bool ct_job_select_configs(struct ct_job *job, const char *names, struct ct_error *err);
+/* The aggressors of a cell: the parts of a mix, or the one alone. Returns how many. */
+size_t ct_job_parts(const struct ct_job *job, unsigned aggressor, unsigned parts[CT_MAX_PARTS]);
+/* What several aggressors at once are called: no workload of its own, so not in the registry. */
+extern const struct ct_aggressor_ops ct_mix;
 /* The first config that is not left out; there is always one. */
 size_t ct_job_first_config(const struct ct_job *job);
 void ct_job_free(struct ct_job *job);

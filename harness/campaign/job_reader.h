@@ -30,5 +30,10 @@ bool ct_job_read_victim(const struct ct_job *job, const struct ct_document *docu
 bool ct_job_read_aggressor(const struct ct_job *job, const struct ct_document *document,
 			   struct ct_section *section, struct ct_aggressor_entry *aggressor,
 			   struct ct_error *err);
+/* The parts of a mix, "membw+llc"; all aggressors of the job have been read. */
+bool ct_job_read_mix(const struct ct_job *job, struct ct_aggressor_entry *mix, const char *list,
+		     struct ct_error *err);
+/* For design = lockin: frequencies, checks, and the mix of all. Room for one more aggressor. */
+bool ct_job_finish_lockin(struct ct_job *job, struct ct_error *err);
 
 #endif

@@ -206,6 +206,23 @@ static bool take_doses(const struct ct_document *document, struct ct_section *se
 	return ct_error_at_entry(document, entry, err);
 }
 
+/* Its parts may stand further down in the file: `of` is read when all aggressors are. */
+static bool read_mix(const struct ct_document *document, struct ct_section *section,
+		     struct ct_aggressor_entry *aggressor, struct ct_error *err)
+{
+	static const char *const names[] = {"kind", "of", "intensity"};
+	struct ct_entry *of = ct_section_take(section, "of");
+
+	aggressor->ops = &ct_mix;
+	ct_params_init(ct_aggressor_common_params, &aggressor->common);
+	if (!of) {
+		ct_usage(err, "a mix needs 'of = NAME+NAME'");
+		return ct_error_at_section(document, section, err);
+	}
+	return take_doses(document, section, aggressor, err) &&
+	       ct_section_refuse_leftovers(document, section, names, 3, err);
+}
+
 bool ct_job_read_aggressor(const struct ct_job *job, const struct ct_document *document,
 			   struct ct_section *section, struct ct_aggressor_entry *aggressor,
 			   struct ct_error *err)
@@ -217,10 +234,14 @@ bool ct_job_read_aggressor(const struct ct_job *job, const struct ct_document *d
 
 	snprintf(aggressor->name, sizeof aggressor->name, "%s", section->name);
 	aggressor->line = section->line;
+	aggressor->peers.n = 0;
+	if (strcmp(kind, ct_mix.name) == 0)
+		return read_mix(document, section, aggressor, err);
 	aggressor->ops = ct_aggressor_find(kind);
 	if (!aggressor->ops) {
-		for (; ct_aggressors[n] && n < CT_JOB_MAX_NAMES; n++)
+		for (; ct_aggressors[n] && n + 1 < CT_JOB_MAX_NAMES; n++)
 			names[n] = ct_aggressors[n]->name;
+		names[n++] = ct_mix.name;
 		return unknown_kind(document, section, entry, names, n, kind, err);
 	}
 	aggressor->options = calloc(1, aggressor->ops->options_size + 1);
@@ -233,6 +254,8 @@ bool ct_job_read_aggressor(const struct ct_job *job, const struct ct_document *d
 	names[n++] = "kind";
 	names[n++] = "tenant";
 	n = add_peer_names(aggressor->ops->peer, names, n);
+	for (size_t i = 0; i < section->n_entries; i++)
+		aggressor->has_frequency |= strcmp(section->entries[i].key, "frequency") == 0;
 	return read_tenant_of(job, document, section, "neighbour", &aggressor->tenant, err) &&
 	       read_peers(job, document, section, kind, aggressor->ops->peer, &aggressor->peers,
 			  err) &&

@@ -99,7 +99,7 @@ void ct_live_add(struct ct_live *live, const struct ct_phase_record *phase)
 	const struct ct_live_quantiles found = ct_live_phase(phase);
 	struct ct_live_cell *cell;
 
-	if (live->block.cell >= live->n_cells || phase->role == CT_ROLE_RECOVERY)
+	if (live->block.cell >= live->n_cells || phase->role >= CT_ROLE_RECOVERY)
 		return;
 	cell = &live->cells[live->block.cell];
 	if (phase->role == CT_ROLE_TREATMENT) {

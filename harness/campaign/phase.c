@@ -27,17 +27,25 @@ struct pending {
 struct collector {
 	const struct ct_phase_plan *plan;
 	struct ct_phase_record *record;
-	const struct ct_link *victim, *aggressor;
+	const struct ct_crew *crew;
 	struct ct_hist hist;
 	struct pending *pending;
 	size_t n_pending;
-	size_t first_noise; /* rows before it end before the oldest pending epoch */
+	size_t first_noise;                /* rows before it end before the oldest pending epoch */
+	uint64_t covered_ns[CT_MAX_PARTS]; /* end of the last row of each aggressor */
 	size_t n_load[CT_LOAD_ABSENT + 1];
 	/*
-	 * How far the clocks of victim and aggressor may be apart after their offsets: an epoch
-	 * counts only when the aggressor was there for that much longer at both ends.
+	 * How far the clocks of victim and any aggressor may be apart after their offsets: an epoch
+	 * counts only when the aggressors were there for that much longer at both ends.
 	 */
 	uint64_t doubt_ns;
+	uint64_t smoothing_ns; /* the longest of any */
+};
+
+/* What a link hands to the collector, and whose link it is. */
+struct source {
+	struct collector *collector;
+	size_t aggressor; /* of the crew; not used for the victim */
 };
 
 /* Makes room for one more element; capacity doubles, so growing costs little. */
@@ -55,16 +63,16 @@ static bool grow(void **items, size_t n, size_t size, struct ct_error *err)
 }
 
 /* How much of the span the rows cover, in ns. */
-static double covered_ns(const struct ct_noise_row *rows, size_t n, uint64_t start_ns,
-			 uint64_t end_ns)
+static double covered_ns(const struct ct_noise_row *rows, size_t n, const struct ct_load_span *span)
 {
 	double covered = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		uint64_t from = rows[i].start_ns > start_ns ? rows[i].start_ns : start_ns;
-		uint64_t to = rows[i].end_ns < end_ns ? rows[i].end_ns : end_ns;
+		uint64_t from =
+			rows[i].start_ns > span->start_ns ? rows[i].start_ns : span->start_ns;
+		uint64_t to = rows[i].end_ns < span->end_ns ? rows[i].end_ns : span->end_ns;
 
-		if (from < to)
+		if (rows[i].aggressor == span->aggressor && from < to)
 			covered += (double)(to - from);
 	}
 	return covered;
@@ -80,7 +88,8 @@ enum ct_load ct_judge_load(const struct ct_noise_row *rows, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		double length = (double)(rows[i].end_ns - rows[i].start_ns);
 
-		if (rows[i].start_ns >= last_ns || rows[i].end_ns <= first_ns)
+		if (rows[i].aggressor != span->aggressor || rows[i].start_ns >= last_ns ||
+		    rows[i].end_ns <= first_ns)
 			continue;
 		units += rows[i].units;
 		asked += rows[i].asked_units;
@@ -92,8 +101,7 @@ enum ct_load ct_judge_load(const struct ct_noise_row *rows, size_t n,
 	*share = asked > 0 ? units / asked : 1;
 	/* Rows follow each other without a gap; half a millisecond allows for rounding of clocks.
 	 */
-	if (covered_ns(rows, n, span->start_ns, span->end_ns) + 5e5 <
-	    (double)(span->end_ns - span->start_ns))
+	if (covered_ns(rows, n, span) + 5e5 < (double)(span->end_ns - span->start_ns))
 		return CT_LOAD_ABSENT;
 	if (*share >= CT_OVERLAP_SHARE)
 		return CT_LOAD_HELD;
@@ -152,29 +160,53 @@ static bool count_epoch(struct collector *collector, const struct pending *epoch
 	       keep_slowest(record, epoch, err);
 }
 
+/* Rates of one aggressor are its own units/s; those of several are shares of their maxima. */
+static double rate_scale(const struct ct_phase_plan *plan, size_t i)
+{
+	return plan->n_loads == 1 ? 1 : 100 / (plan->loads[i].solo_rate * (double)plan->n_loads);
+}
+
+/* The worst verdict on any aggressor; *row gets the least share and the rate of all. */
+static enum ct_load judge_loads(struct collector *collector, struct ct_epoch_row *row)
+{
+	const struct ct_phase_plan *plan = collector->plan;
+	const struct ct_phase_record *record = collector->record;
+	const uint64_t from_ns = row->start_ns - collector->doubt_ns;
+	enum ct_load worst = CT_LOAD_NONE;
+
+	while (collector->first_noise < record->n_noise &&
+	       record->noise[collector->first_noise].end_ns <= from_ns - collector->smoothing_ns)
+		collector->first_noise++;
+	row->aggressor_rate = 0;
+	row->aggressor_share = INFINITY;
+	for (size_t i = 0; i < plan->n_loads; i++) {
+		const struct ct_load_span span = {
+			.start_ns = from_ns,
+			.end_ns = row->end_ns + collector->doubt_ns,
+			.smoothing_ns = plan->loads[i].smoothing_ns,
+			.blocks = plan->loads[i].blocks,
+			.aggressor = plan->loads[i].aggressor,
+		};
+		double share, rate;
+		enum ct_load load = ct_judge_load(record->noise + collector->first_noise,
+						  record->n_noise - collector->first_noise, &span,
+						  &share, &rate);
+
+		worst = load > worst ? load : worst;
+		row->aggressor_share = fmin(row->aggressor_share, share);
+		row->aggressor_rate += rate * rate_scale(plan, i);
+	}
+	return worst;
+}
+
 static bool judge_epoch(struct collector *collector, struct pending *epoch, struct ct_error *err)
 {
 	struct ct_phase_record *record = collector->record;
-	struct ct_epoch_row *row = &record->epochs[epoch->epoch];
 	enum ct_load load = CT_LOAD_NONE;
 	bool good = true;
 
-	if (collector->plan->role == CT_ROLE_TREATMENT) {
-		const struct ct_load_span span = {
-			.start_ns = row->start_ns - collector->doubt_ns,
-			.end_ns = row->end_ns + collector->doubt_ns,
-			.smoothing_ns = collector->plan->smoothing_ns,
-			.blocks = collector->plan->blocks,
-		};
-
-		while (collector->first_noise < record->n_noise &&
-		       record->noise[collector->first_noise].end_ns <=
-			       span.start_ns - span.smoothing_ns)
-			collector->first_noise++;
-		load = ct_judge_load(record->noise + collector->first_noise,
-				     record->n_noise - collector->first_noise, &span,
-				     &row->aggressor_share, &row->aggressor_rate);
-	}
+	if (collector->plan->role == CT_ROLE_TREATMENT)
+		load = judge_loads(collector, &record->epochs[epoch->epoch]);
 	collector->n_load[load]++;
 	if (load != CT_LOAD_ABSENT)
 		good = count_epoch(collector, epoch, err);
@@ -191,7 +223,7 @@ static bool judge_until(struct collector *collector, uint64_t until_ns, struct c
 
 	while (good && judged < collector->n_pending &&
 	       collector->record->epochs[collector->pending[judged].epoch].end_ns +
-			       collector->doubt_ns + collector->plan->smoothing_ns <=
+			       collector->doubt_ns + collector->smoothing_ns <=
 		       until_ns)
 		good = judge_epoch(collector, &collector->pending[judged++], err);
 	if (judged == 0)
@@ -239,7 +271,7 @@ static bool store_raw(struct collector *collector, const struct ct_epoch_wire *w
 		return ct_broken_errno(err, "memory for raw samples");
 	memcpy(samples, raw, wire->n_raw * sizeof *samples);
 	for (uint32_t i = 0; i < wire->n_raw; i++)
-		samples[i].time_ns += (uint64_t)collector->victim->clock_offset_ns;
+		samples[i].time_ns += (uint64_t)collector->crew->victim.clock_offset_ns;
 	good = collector->plan->raw(collector->plan->context, collector->plan->order,
 				    (uint32_t)epoch, samples, wire->n_raw, err);
 	free(samples);
@@ -272,7 +304,7 @@ static bool take_epoch(struct collector *collector, const unsigned char *payload
 	size_t raw_at, counters_at;
 
 	if (length < sizeof wire)
-		return ct_broken(err, "%s: an epoch cut short", collector->victim->name);
+		return ct_broken(err, "%s: an epoch cut short", collector->crew->victim.name);
 	memcpy(&wire, payload, sizeof wire);
 	raw_at = wire.n_buckets * sizeof(struct ct_bucket_wire) +
 		 wire.n_slow * sizeof(struct ct_slow_sample);
@@ -280,9 +312,10 @@ static bool take_epoch(struct collector *collector, const unsigned char *payload
 	if (wire.n_buckets > CT_HIST_BUCKETS || wire.n_slow > CT_SLOWEST ||
 	    wire.n_counters != record->n_counters ||
 	    length - sizeof wire != counters_at + wire.n_counters * sizeof(double))
-		return ct_broken(err, "%s: an epoch of the wrong size", collector->victim->name);
-	wire.row.start_ns += (uint64_t)collector->victim->clock_offset_ns;
-	wire.row.end_ns += (uint64_t)collector->victim->clock_offset_ns;
+		return ct_broken(err, "%s: an epoch of the wrong size",
+				 collector->crew->victim.name);
+	wire.row.start_ns += (uint64_t)collector->crew->victim.clock_offset_ns;
+	wire.row.end_ns += (uint64_t)collector->crew->victim.clock_offset_ns;
 	if (!grow((void **)&record->epochs, record->n_epochs, sizeof *record->epochs, err) ||
 	    !grow((void **)&collector->pending, collector->n_pending, sizeof epoch, err) ||
 	    !unpack_epoch(&epoch, &wire, body, err))
@@ -298,33 +331,44 @@ static bool take_epoch(struct collector *collector, const unsigned char *payload
 	       judge_until(collector, UINT64_MAX, err);
 }
 
-static bool take_noise(struct collector *collector, const unsigned char *payload, size_t length,
-		       struct ct_error *err)
+static bool take_noise(struct collector *collector, size_t aggressor, const unsigned char *payload,
+		       size_t length, struct ct_error *err)
 {
+	const struct ct_link *link = &collector->crew->aggressors[aggressor];
 	struct ct_phase_record *record = collector->record;
+	uint64_t until_ns = UINT64_MAX;
 	struct ct_noise_row row;
 
 	if (length == 0 || length % sizeof row != 0)
-		return ct_broken(err, "%s: a row of the wrong size", collector->aggressor->name);
+		return ct_broken(err, "%s: a row of the wrong size", link->name);
 	for (size_t at = 0; at < length; at += sizeof row) {
 		memcpy(&row, payload + at, sizeof row);
-		row.start_ns += (uint64_t)collector->aggressor->clock_offset_ns;
-		row.end_ns += (uint64_t)collector->aggressor->clock_offset_ns;
+		row.start_ns += (uint64_t)link->clock_offset_ns;
+		row.end_ns += (uint64_t)link->clock_offset_ns;
 		if (!grow((void **)&record->noise, record->n_noise, sizeof row, err))
 			return false;
+		row.aggressor = collector->plan->loads[aggressor].aggressor;
 		record->noise[record->n_noise++] = row;
+		collector->covered_ns[aggressor] = row.end_ns;
 	}
-	return judge_until(collector, row.end_ns, err);
+	for (size_t i = 0; i < collector->plan->n_loads; i++) {
+		if (collector->covered_ns[i] < until_ns)
+			until_ns = collector->covered_ns[i];
+	}
+	return judge_until(collector, until_ns, err);
 }
 
 static bool take_message(void *context, unsigned type, const void *payload, size_t length,
 			 struct ct_error *err)
 {
+	struct source *source = context;
+
 	if (type == CT_MSG_EPOCH)
-		return take_epoch(context, payload, length, err);
-	return take_noise(context, payload, length, err);
+		return take_epoch(source->collector, payload, length, err);
+	return take_noise(source->collector, source->aggressor, payload, length, err);
 }
 
+/* All begin before any is awaited: together they are loaded as soon as the slowest is. */
 static bool load(struct ct_crew *crew, const struct ct_phase_plan *plan, struct ct_error *err)
 {
 	uint64_t row_ns = plan->epoch_ns / 2;
@@ -332,11 +376,21 @@ static bool load(struct ct_crew *crew, const struct ct_phase_plan *plan, struct 
 
 	if (row_ns < SHORTEST_ROW_NS)
 		row_ns = SHORTEST_ROW_NS;
-	return ct_link_ask(crew->links, &crew->aggressor, CT_MSG_LOAD,
-			   json_pack("{s:f, s:f, s:I, s:I}", "intensity", plan->intensity,
-				     "solo_rate", plan->solo_rate, "row_ns", (json_int_t)row_ns,
-				     "longest_ns", (json_int_t)longest_ns),
-			   CT_MSG_LOADED, LOAD_TIMEOUT_S * second_ns, NULL, err);
+	for (size_t i = 0; i < plan->n_loads; i++) {
+		if (!ct_link_send(&crew->aggressors[i], CT_MSG_LOAD,
+				  json_pack("{s:f, s:f, s:I, s:I}", "intensity",
+					    plan->loads[i].intensity, "solo_rate",
+					    plan->loads[i].solo_rate, "row_ns", (json_int_t)row_ns,
+					    "longest_ns", (json_int_t)longest_ns),
+				  err))
+			return false;
+	}
+	for (size_t i = 0; i < plan->n_loads; i++) {
+		if (!ct_link_await(crew->links, &crew->aggressors[i], CT_MSG_LOADED,
+				   LOAD_TIMEOUT_S * second_ns, NULL, err))
+			return false;
+	}
+	return true;
 }
 
 /* Peers and an aggressor that rests hear nothing during a phase; they end when left alone. */
@@ -355,20 +409,51 @@ static bool let_others_stay(struct ct_crew *crew, uint64_t ns, struct ct_error *
 static bool run(struct ct_crew *crew, const struct ct_phase_plan *plan, struct ct_error *err)
 {
 	const uint64_t longest_ns = plan->warmup_ns + plan->measure_ns + RUN_SLACK_S * second_ns;
+	bool good;
 
 	if (!let_others_stay(crew, longest_ns, err))
 		return false;
-	return ct_link_ask(crew->links, &crew->victim, CT_MSG_RUN,
+	crew->victim.must_speak = true;
+	good = ct_link_ask(crew->links, &crew->victim, CT_MSG_RUN,
 			   json_pack("{s:I, s:I, s:I}", "warmup_ns", (json_int_t)plan->warmup_ns,
 				     "measure_ns", (json_int_t)plan->measure_ns, "epoch_ns",
 				     (json_int_t)plan->epoch_ns),
 			   CT_MSG_DONE, longest_ns, NULL, err);
+	crew->victim.must_speak = false;
+	return good;
 }
 
-static bool unload(struct ct_crew *crew, struct ct_error *err)
+static bool unload(struct ct_crew *crew, const struct ct_phase_plan *plan, struct ct_error *err)
 {
-	return ct_link_ask(crew->links, &crew->aggressor, CT_MSG_UNLOAD, NULL, CT_MSG_UNLOADED,
-			   LOAD_TIMEOUT_S * second_ns, NULL, err);
+	for (size_t i = 0; i < plan->n_loads; i++) {
+		if (!ct_link_send(&crew->aggressors[i], CT_MSG_UNLOAD, NULL, err))
+			return false;
+	}
+	for (size_t i = 0; i < plan->n_loads; i++) {
+		if (!ct_link_await(crew->links, &crew->aggressors[i], CT_MSG_UNLOADED,
+				   LOAD_TIMEOUT_S * second_ns, NULL, err))
+			return false;
+	}
+	return true;
+}
+
+/* Rates of one aggressor over all of its rows, on the scale of the phase. */
+static void add_rates(const struct collector *collector, size_t i, double *asked, double *done)
+{
+	const struct ct_phase_record *record = collector->record;
+	double asked_units = 0, units = 0, length = 0;
+
+	for (size_t k = 0; k < record->n_noise; k++) {
+		const struct ct_noise_row *row = &record->noise[k];
+
+		if (row->aggressor != collector->plan->loads[i].aggressor)
+			continue;
+		asked_units += row->asked_units;
+		units += row->units;
+		length += (double)(row->end_ns - row->start_ns);
+	}
+	*asked += asked_units * 1e9 / length * rate_scale(collector->plan, i);
+	*done += units * 1e9 / length * rate_scale(collector->plan, i);
 }
 
 /* The dose of the phase: fewer than half of the epochs counted is no treatment. */
@@ -377,12 +462,10 @@ static void conclude_load(struct collector *collector)
 	struct ct_phase_record *record = collector->record;
 	const size_t held = collector->n_load[CT_LOAD_HELD];
 	const size_t contended = collector->n_load[CT_LOAD_CONTENDED];
-	double asked = 0, length = 0, done = 0, counted = 0;
+	double asked = 0, all_done = 0, done = 0, counted = 0;
 
-	for (size_t i = 0; i < record->n_noise; i++) {
-		asked += record->noise[i].asked_units;
-		length += (double)(record->noise[i].end_ns - record->noise[i].start_ns);
-	}
+	for (size_t i = 0; i < collector->plan->n_loads; i++)
+		add_rates(collector, i, &asked, &all_done);
 	for (size_t i = 0; i < record->n_epochs; i++) {
 		double epoch = (double)(record->epochs[i].end_ns - record->epochs[i].start_ns);
 
@@ -391,12 +474,39 @@ static void conclude_load(struct collector *collector)
 		done += record->epochs[i].aggressor_rate * epoch;
 		counted += epoch;
 	}
-	record->asked_rate = length > 0 ? asked * 1e9 / length : NAN;
+	record->asked_rate = asked;
 	record->achieved_rate = counted > 0 ? done / counted : 0;
 	if (record->n_epochs == 0 || 2 * (held + contended) < record->n_epochs)
 		record->load = CT_LOAD_ABSENT;
 	else
 		record->load = contended > held ? CT_LOAD_CONTENDED : CT_LOAD_HELD;
+}
+
+/*
+ * A modulated phase: how well each was modulated is asked when the result is analysed; here only
+ * whether all of them, some or none did the work that was asked.
+ */
+static void conclude_modulation(struct collector *collector)
+{
+	struct ct_phase_record *record = collector->record;
+	size_t held = 0, absent = 0;
+	double asked = 0, done = 0;
+
+	for (size_t i = 0; i < collector->plan->n_loads; i++) {
+		double one_asked = 0, one_done = 0;
+
+		add_rates(collector, i, &one_asked, &one_done);
+		held += one_done >= CT_OVERLAP_SHARE * one_asked;
+		absent += !(one_done > 0);
+		asked += one_asked;
+		done += one_done;
+	}
+	record->asked_rate = asked;
+	record->achieved_rate = done;
+	if (absent == collector->plan->n_loads)
+		record->load = CT_LOAD_ABSENT;
+	else
+		record->load = held == collector->plan->n_loads ? CT_LOAD_HELD : CT_LOAD_CONTENDED;
 }
 
 static bool conclude(struct collector *collector, struct ct_error *err)
@@ -411,6 +521,8 @@ static bool conclude(struct collector *collector, struct ct_error *err)
 	}
 	if (collector->plan->role == CT_ROLE_TREATMENT)
 		conclude_load(collector);
+	if (collector->plan->role == CT_ROLE_MODULATED)
+		conclude_modulation(collector);
 	record->n_buckets = ct_hist_to_sparse(&collector->hist, NULL, 0);
 	record->buckets = malloc((record->n_buckets + 1) * sizeof *record->buckets);
 	if (!record->buckets)
@@ -455,16 +567,42 @@ static bool name_counters(struct ct_phase_record *record, const json_t *ready, s
 	return true;
 }
 
+static void listen_to(struct ct_crew *crew, struct source *sources)
+{
+	ct_link_handler *handler = sources ? take_message : NULL;
+
+	crew->victim.handler = handler;
+	crew->victim.context = sources;
+	for (size_t i = 0; i < crew->n_aggressors; i++) {
+		crew->aggressors[i].handler = handler;
+		crew->aggressors[i].context = sources ? &sources[i] : NULL;
+	}
+}
+
+static void open_collector(struct collector *collector, const struct ct_crew *crew,
+			   struct source sources[CT_MAX_PARTS])
+{
+	int64_t worst_ns = 0;
+
+	for (size_t i = 0; i < CT_MAX_PARTS; i++)
+		sources[i] = (struct source){collector, i};
+	for (size_t i = 0; i < crew->n_aggressors; i++) {
+		if (crew->aggressors[i].clock_error_ns > worst_ns)
+			worst_ns = crew->aggressors[i].clock_error_ns;
+	}
+	collector->doubt_ns = (uint64_t)(crew->victim.clock_error_ns + worst_ns);
+	for (size_t i = 0; i < collector->plan->n_loads; i++) {
+		if (collector->plan->loads[i].smoothing_ns > collector->smoothing_ns)
+			collector->smoothing_ns = collector->plan->loads[i].smoothing_ns;
+	}
+}
+
 bool ct_phase_run(struct ct_crew *crew, const struct ct_phase_plan *plan,
 		  struct ct_phase_record *record, struct ct_error *err)
 {
-	struct collector collector = {.plan = plan,
-				      .record = record,
-				      .victim = &crew->victim,
-				      .aggressor = &crew->aggressor,
-				      .doubt_ns = (uint64_t)(crew->victim.clock_error_ns +
-							     crew->aggressor.clock_error_ns)};
-	bool treatment = plan->role == CT_ROLE_TREATMENT;
+	struct collector collector = {.plan = plan, .record = record, .crew = crew};
+	struct source sources[CT_MAX_PARTS];
+	bool loaded = plan->role == CT_ROLE_TREATMENT || plan->role == CT_ROLE_MODULATED;
 	bool good;
 
 	*record = (struct ct_phase_record){.role = plan->role,
@@ -476,12 +614,13 @@ bool ct_phase_run(struct ct_crew *crew, const struct ct_phase_plan *plan,
 					   .max_ns = NAN};
 	if (!name_counters(record, crew->victim_ready, err) || !ct_hist_init(&collector.hist, err))
 		return false;
-	crew->victim.handler = crew->aggressor.handler = take_message;
-	crew->victim.context = crew->aggressor.context = &collector;
-	good = (!treatment || load(crew, plan, err)) && run(crew, plan, err) &&
-	       (!treatment || unload(crew, err));
-	crew->victim.handler = crew->aggressor.handler = NULL;
-	good = good && conclude(&collector, err);
+	open_collector(&collector, crew, sources);
+	listen_to(crew, sources);
+	good = (!loaded || load(crew, plan, err)) && run(crew, plan, err) &&
+	       (!loaded || unload(crew, plan, err));
+	listen_to(crew, NULL);
+	/* What a phase that failed has is kept too, and must be as consistent as a whole one. */
+	good = conclude(&collector, good ? err : NULL) && good;
 	free_collector(&collector);
 	return good;
 }

@@ -23,14 +23,22 @@
  */
 #define CT_RUNNABLE_SHARE 0.8
 
+/* What is asked of one of the crew's aggressors. */
+struct ct_phase_load {
+	uint32_t aggressor;    /* row of /aggressors, for its rows */
+	double intensity;      /* percent */
+	double solo_rate;      /* units/s */
+	bool blocks;           /* its threads wait in the kernel as part of their work */
+	uint64_t smoothing_ns; /* of its rate, see struct ct_load_span */
+};
+
 struct ct_phase_plan {
 	enum ct_role role;
 	uint32_t order;
 	uint64_t warmup_ns, measure_ns, epoch_ns;
-	double intensity; /* percent; a treatment's */
-	double solo_rate; /* units/s */
-	bool blocks;      /* the aggressor's threads wait in the kernel as part of their work */
-	uint64_t smoothing_ns; /* of its rate, see struct ct_load_span */
+	/* A treatment's, one for each aggressor of the crew, in its order. */
+	struct ct_phase_load loads[CT_MAX_PARTS];
+	size_t n_loads;
 	/* Raw samples go here as they come; NULL: not kept. */
 	bool (*raw)(void *context, uint32_t order, uint32_t epoch,
 		    const struct ct_raw_sample *samples, size_t n, struct ct_error *err);
@@ -38,9 +46,10 @@ struct ct_phase_plan {
 };
 
 /*
- * Runs one phase. Treatment: the aggressor is loaded before the warm-up and unloaded after the last
- * epoch has been closed. `record` is filled (free with ct_block_record_free of its block) also on
- * failure, with what had come by then.
+ * Runs one phase. Treatment or modulated: every aggressor is loaded before the warm-up and unloaded
+ * after the last epoch has been closed. Rates of several aggressors together are the mean of their
+ * rates in percent of the solo maxima. `record` is filled (free with ct_block_record_free of its
+ * block) also on failure, with what had come by then.
  */
 bool ct_phase_run(struct ct_crew *crew, const struct ct_phase_plan *plan,
 		  struct ct_phase_record *record, struct ct_error *err);
@@ -53,7 +62,8 @@ struct ct_load_span {
 	 * bursts as long as the quota's period, and its rate has no meaning within a few.
 	 */
 	uint64_t smoothing_ns;
-	bool blocks; /* as in ct_phase_plan */
+	bool blocks;        /* as in ct_phase_load */
+	uint32_t aggressor; /* rows of others are not looked at */
 };
 
 /*

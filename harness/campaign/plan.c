@@ -26,9 +26,12 @@ static const enum ct_role baseline_first[CT_PHASES_PER_BLOCK] = {
 	CT_ROLE_BASELINE, CT_ROLE_TREATMENT, CT_ROLE_TREATMENT, CT_ROLE_RECOVERY, CT_ROLE_BASELINE};
 static const enum ct_role treatment_first[CT_PHASES_PER_BLOCK] = {
 	CT_ROLE_TREATMENT, CT_ROLE_BASELINE, CT_ROLE_BASELINE, CT_ROLE_TREATMENT, CT_ROLE_RECOVERY};
+static const enum ct_role modulated[CT_PHASES_PER_BLOCK] = {CT_ROLE_MODULATED};
 
 static uint64_t block_ns(const struct ct_job *job)
 {
+	if (job->design == CT_DESIGN_LOCKIN)
+		return job->warmup_ns + job->measure_ns + block_overhead_ns;
 	return 4 * (job->warmup_ns + job->measure_ns) + job->recovery_ns + block_overhead_ns;
 }
 
@@ -37,11 +40,17 @@ static uint64_t preparation_ns(const struct ct_job *job)
 	return selfcheck_ns + job->n_configs * job->n_aggressors * calibration_ns;
 }
 
+/* By lock-in all aggressors are measured at once: the last of the job, their mix. */
+static uint32_t first_aggressor(const struct ct_job *job)
+{
+	return job->design == CT_DESIGN_LOCKIN ? (uint32_t)job->n_aggressors - 1 : 0;
+}
+
 static size_t count_cells(const struct ct_job *job)
 {
 	size_t doses = 0;
 
-	for (size_t a = 0; a < job->n_aggressors; a++)
+	for (size_t a = first_aggressor(job); a < job->n_aggressors; a++)
 		doses += job->aggressors[a].n_intensities;
 	return job->n_configs * job->n_victims * doses;
 }
@@ -50,7 +59,7 @@ static void list_cells(const struct ct_job *job, struct ct_cell *cells)
 {
 	for (uint32_t c = 0; c < job->n_configs; c++) {
 		for (uint32_t v = 0; v < job->n_victims; v++) {
-			for (uint32_t a = 0; a < job->n_aggressors; a++) {
+			for (uint32_t a = first_aggressor(job); a < job->n_aggressors; a++) {
 				const struct ct_aggressor_entry *aggressor = &job->aggressors[a];
 
 				for (unsigned i = 0; i < aggressor->n_intensities; i++)
@@ -124,7 +133,20 @@ static void draw_flips(struct ct_plan *plan, size_t replicates, uint32_t *order,
 	}
 }
 
-static void draw_visits(struct ct_plan *plan, size_t replicates, uint32_t *order, const bool *flips)
+static void set_phases(struct ct_visit *visit, enum ct_design design, bool flip)
+{
+	const enum ct_role *order = flip ? treatment_first : baseline_first;
+
+	visit->n_phases = CT_PHASES_PER_BLOCK;
+	if (design == CT_DESIGN_LOCKIN) {
+		order = modulated;
+		visit->n_phases = 1;
+	}
+	memcpy(visit->order, order, sizeof visit->order);
+}
+
+static void draw_visits(struct ct_plan *plan, enum ct_design design, size_t replicates,
+			uint32_t *order, const bool *flips)
 {
 	struct ct_rng ordering, seeds;
 	struct ct_visit *visit = plan->visits;
@@ -140,8 +162,7 @@ static void draw_visits(struct ct_plan *plan, size_t replicates, uint32_t *order
 
 			*visit = (struct ct_visit){
 				.cell = order[i], .block = r, .seed = ct_rng_next(&seeds)};
-			memcpy(visit->order, flip ? treatment_first : baseline_first,
-			       sizeof visit->order);
+			set_phases(visit, design, flip);
 		}
 	}
 }
@@ -159,6 +180,7 @@ bool ct_plan_make(struct ct_plan *plan, const struct ct_job *job, uint64_t seed,
 	    !check_extent(job, n_cells, replicates, err))
 		return false;
 	plan->n_visits = n_cells * replicates;
+	plan->replicates = replicates;
 	plan->duration_ns = preparation_ns(job) + plan->n_visits * block_ns(job);
 	plan->cells = calloc(n_cells + 1, sizeof *plan->cells);
 	plan->visits = calloc(plan->n_visits + 1, sizeof *plan->visits);
@@ -173,7 +195,7 @@ bool ct_plan_make(struct ct_plan *plan, const struct ct_job *job, uint64_t seed,
 	}
 	list_cells(job, plan->cells);
 	draw_flips(plan, replicates, order, flips);
-	draw_visits(plan, replicates, order, flips);
+	draw_visits(plan, job->design, replicates, order, flips);
 	free(order);
 	free(flips);
 	return true;
@@ -188,11 +210,13 @@ void ct_plan_free(struct ct_plan *plan)
 
 const char *ct_visit_text(const struct ct_visit *visit, char out[CT_PHASES_PER_BLOCK + 1])
 {
-	static const char letters[] = {
-		[CT_ROLE_BASELINE] = 'A', [CT_ROLE_TREATMENT] = 'B', [CT_ROLE_RECOVERY] = 'R'};
+	static const char letters[] = {[CT_ROLE_BASELINE] = 'A',
+				       [CT_ROLE_TREATMENT] = 'B',
+				       [CT_ROLE_RECOVERY] = 'R',
+				       [CT_ROLE_MODULATED] = 'M'};
 
-	for (int i = 0; i < CT_PHASES_PER_BLOCK; i++)
+	for (uint32_t i = 0; i < visit->n_phases; i++)
 		out[i] = letters[visit->order[i]];
-	out[CT_PHASES_PER_BLOCK] = '\0';
+	out[visit->n_phases] = '\0';
 	return out;
 }

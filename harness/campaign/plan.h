@@ -3,7 +3,8 @@
  * The schedule: randomised complete blocks. Each replicate visits every cell once, in an order of
  * its own; within the visit (a block) baseline and treatment alternate as ABBA or BAAB, so that a
  * linear drift of the machine cancels, and a recovery phase follows the last treatment. Exactly
- * half of a cell's blocks (rounded) begin with the baseline. Everything follows from the seed.
+ * half of a cell's blocks (rounded) begin with the baseline. A campaign by lock-in has one cell for
+ * each config and victim, and blocks of one phase. Everything follows from the seed.
  */
 #ifndef COTENANT_CAMPAIGN_PLAN_H
 #define COTENANT_CAMPAIGN_PLAN_H
@@ -25,7 +26,8 @@ struct ct_visit { /* one block of one cell, in the order in which it will be run
 	uint32_t cell;
 	uint32_t block; /* replicate number, 0-based */
 	enum ct_role order[CT_PHASES_PER_BLOCK];
-	uint64_t seed; /* for the workers of this block */
+	uint32_t n_phases; /* of `order`: all of them, or one that is modulated */
+	uint64_t seed;     /* for the workers of this block */
 };
 
 struct ct_plan {
@@ -34,6 +36,7 @@ struct ct_plan {
 	size_t n_cells;
 	struct ct_visit *visits;
 	size_t n_visits;
+	size_t replicates;    /* visits of each cell */
 	uint64_t duration_ns; /* estimate, set-up and calibration included */
 };
 
@@ -42,7 +45,7 @@ struct ct_plan {
 bool ct_plan_make(struct ct_plan *plan, const struct ct_job *job, uint64_t seed, uint64_t budget_ns,
 		  struct ct_error *err);
 void ct_plan_free(struct ct_plan *plan);
-/* "ABBRA": A baseline, B treatment, R recovery. */
+/* "ABBRA": A baseline, B treatment, R recovery; "M": modulated. */
 const char *ct_visit_text(const struct ct_visit *visit, char out[CT_PHASES_PER_BLOCK + 1]);
 
 #endif

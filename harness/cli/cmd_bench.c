@@ -119,9 +119,10 @@ static bool measure(struct ct_crew *crew, const struct arguments *arguments,
 		.warmup_ns = arguments->warmup_ns,
 		.measure_ns = arguments->measure_ns,
 		.epoch_ns = 100000000,
-		.intensity = adhoc->aggressor.common.intensity,
-		.solo_rate = solo_rate,
-		.blocks = adhoc->aggressor.ops && adhoc->aggressor.ops->blocks,
+		.loads = {{.intensity = adhoc->aggressor.common.intensity,
+			   .solo_rate = solo_rate,
+			   .blocks = adhoc->aggressor.ops && adhoc->aggressor.ops->blocks}},
+		.n_loads = role == CT_ROLE_TREATMENT,
 	};
 	bool good = ct_phase_run(crew, &plan, &block.phases[0], err) &&
 		    summarise(&block.phases[0], summary, err);
@@ -138,7 +139,7 @@ static bool measure_both(struct ct_links *links, struct ct_crew *crew,
 	double solo_rate = 0;
 
 	if (adhoc->aggressor.ops &&
-	    !ct_ground_calibrate(links, &crew->aggressor, 0.4, &solo_rate, err))
+	    !ct_ground_calibrate(links, &crew->aggressors[0], 0.4, &solo_rate, err))
 		return false;
 	if (!measure(crew, arguments, adhoc, CT_ROLE_BASELINE, 0, alone, err))
 		return false;
@@ -299,7 +300,7 @@ static bool bench(struct ct_links *links, struct ct_ground *ground, struct ct_ad
 	setup.avoid_cpus = at->victim_cpus;
 	setup.victim = ct_actor_of_victim(&adhoc->victim, adhoc->tenants, at->placements);
 	if (with)
-		setup.aggressor =
+		setup.aggressors[setup.n_aggressors++] =
 			ct_actor_of_aggressor(&adhoc->aggressor, adhoc->tenants, at->placements);
 	if (!ct_ground_step_aside(ground, links, 0, err) ||
 	    !ct_crew_open(&crew, links, &setup, err))

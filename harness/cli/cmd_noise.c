@@ -100,9 +100,9 @@ static bool load(struct ct_links *links, struct ct_crew *crew, const struct ct_a
 
 	if (intensity >= 100 && constant)
 		intensity = 0;
-	else if (!ct_ground_calibrate(links, &crew->aggressor, 0.5, &solo_rate, err))
+	else if (!ct_ground_calibrate(links, &crew->aggressors[0], 0.5, &solo_rate, err))
 		return false;
-	return ct_link_ask(links, &crew->aggressor, CT_MSG_LOAD,
+	return ct_link_ask(links, &crew->aggressors[0], CT_MSG_LOAD,
 			   json_pack("{s:f, s:f, s:I, s:I}", "intensity", intensity, "solo_rate",
 				     solo_rate, "row_ns", (json_int_t)(second_ns / 10),
 				     "longest_ns", (json_int_t)arguments->duration_ns),
@@ -112,11 +112,11 @@ static bool load(struct ct_links *links, struct ct_crew *crew, const struct ct_a
 static bool measure(struct ct_links *links, struct ct_crew *crew, const struct ct_adhoc *adhoc,
 		    const struct arguments *arguments, struct tally *tally, struct ct_error *err)
 {
-	crew->aggressor.handler = take_row;
-	crew->aggressor.context = tally;
+	crew->aggressors[0].handler = take_row;
+	crew->aggressors[0].context = tally;
 	return load(links, crew, adhoc, arguments, err) &&
 	       ct_links_serve(links, arguments->duration_ns, err) &&
-	       ct_link_ask(links, &crew->aggressor, CT_MSG_UNLOAD, NULL, CT_MSG_UNLOADED,
+	       ct_link_ask(links, &crew->aggressors[0], CT_MSG_UNLOAD, NULL, CT_MSG_UNLOADED,
 			   30 * second_ns, NULL, err);
 }
 
@@ -168,8 +168,8 @@ static bool noise(struct ct_links *links, struct ct_ground *ground, struct ct_ad
 
 	if (!ct_ground_place(ground, links, &adhoc->job, err))
 		return false;
-	setup.aggressor = ct_actor_of_aggressor(&adhoc->aggressor, adhoc->tenants,
-						ground->configs[0].placements);
+	setup.aggressors[setup.n_aggressors++] = ct_actor_of_aggressor(
+		&adhoc->aggressor, adhoc->tenants, ground->configs[0].placements);
 	if (!ct_ground_step_aside(ground, links, 0, err) ||
 	    !ct_crew_open(&crew, links, &setup, err))
 		return false;

@@ -148,6 +148,11 @@ static void print_order(const struct ct_plan *plan)
 
 	for (size_t i = 0; i < plan->n_visits; i++)
 		baseline_first += plan->visits[i].order[0] == CT_ROLE_BASELINE;
+	if (plan->visits[0].n_phases == 1) {
+		puts("Order: every cell once in each replicate, shuffled; all aggressors at once, "
+		     "each switched\non and off at its frequency.");
+		return;
+	}
 	printf("Order: every cell once in each replicate, shuffled; %zu blocks begin with the "
 	       "baseline, %zu with the treatment.\n",
 	       baseline_first, plan->n_visits - baseline_first);
@@ -160,19 +165,27 @@ static void print_order(const struct ct_plan *plan)
 
 static void print_text(const struct ct_job *job, const struct ct_plan *plan)
 {
-	const size_t replicates = plan->n_visits / plan->n_cells;
+	const size_t replicates = plan->replicates;
 	char warmup[CT_UNIT_TEXT], measure[CT_UNIT_TEXT], recovery[CT_UNIT_TEXT],
 		epoch[CT_UNIT_TEXT], duration[64];
 
 	format_duration(plan->duration_ns, duration, sizeof duration);
 	printf("%s: %zu cells x %zu replicates = %zu blocks, about %s (seed %llu)\n", job->name,
 	       plan->n_cells, replicates, plan->n_visits, duration, (unsigned long long)plan->seed);
-	printf("Each block: baseline and treatment twice (%s warm-up, %s measured), recovery %s, "
-	       "epochs of %s\n\n",
-	       ct_format_ns((double)job->warmup_ns, warmup),
-	       ct_format_ns((double)job->measure_ns, measure),
-	       ct_format_ns((double)job->recovery_ns, recovery),
-	       ct_format_ns((double)job->epoch_ns, epoch));
+	if (job->design == CT_DESIGN_LOCKIN)
+		printf("Each block: one phase with every aggressor modulated (%s warm-up, %s "
+		       "measured), epochs of %s\n\n",
+		       ct_format_ns((double)job->warmup_ns, warmup),
+		       ct_format_ns((double)job->measure_ns, measure),
+		       ct_format_ns((double)job->epoch_ns, epoch));
+	else
+		printf("Each block: baseline and treatment twice (%s warm-up, %s measured), "
+		       "recovery %s, "
+		       "epochs of %s\n\n",
+		       ct_format_ns((double)job->warmup_ns, warmup),
+		       ct_format_ns((double)job->measure_ns, measure),
+		       ct_format_ns((double)job->recovery_ns, recovery),
+		       ct_format_ns((double)job->epoch_ns, epoch));
 	printf("Cells\n");
 	for (size_t i = 0; i < plan->n_cells; i++) {
 		const struct ct_cell *cell = &plan->cells[i];
@@ -217,7 +230,7 @@ static void print_json(const struct ct_job *job, const struct ct_plan *plan)
 	}
 	all = json_pack("{s:s, s:s, s:I, s:I, s:f, s:o, s:o}", "schema", "cotenant.plan/1", "suite",
 			job->name, "seed", (json_int_t)plan->seed, "replicates",
-			(json_int_t)(plan->n_visits / plan->n_cells), "duration_s",
+			(json_int_t)(plan->replicates), "duration_s",
 			(double)plan->duration_ns / 1e9, "cells", cells, "visits",
 			visits_json(plan));
 	text = json_dumps(all, JSON_INDENT(2));

@@ -5,14 +5,23 @@
 
 #include "harness/cli/cli.h"
 #include "harness/decide/coupling.h"
+#include "harness/decide/lockin.h"
 #include "harness/decide/quality.h"
+#include "harness/report/lockin_report.h"
 #include "harness/report/summary.h"
 #include "harness/store/guard.h"
 
 static const double confidence = 0.95;
 
+static bool show_blocks(const struct ct_summary *summary, struct ct_error *err)
+{
+	return ct_summary_baselines(summary, err) && ct_summary_matrix(summary, err) &&
+	       ct_summary_sensitivity(summary, err) && ct_summary_sentence(summary, err);
+}
+
 static bool show(struct ct_results *results, struct ct_error *err)
 {
+	struct ct_lockin_table lockin = {0};
 	struct ct_coupling coupling;
 	struct ct_quality quality;
 	struct ct_summary summary = {.results = results,
@@ -26,9 +35,12 @@ static bool show(struct ct_results *results, struct ct_error *err)
 	if (!ct_coupling_make(&coupling, results, confidence, err))
 		return false;
 	ct_quality_make(&quality, results, &coupling);
-	ok = ct_summary_quality(&summary, err) && ct_summary_baselines(&summary, err) &&
-	     ct_summary_matrix(&summary, err) && ct_summary_sensitivity(&summary, err) &&
-	     ct_summary_sentence(&summary, err);
+	ok = ct_summary_quality(&summary, err) &&
+	     ct_lockin_table_make(&lockin, results, confidence, err) &&
+	     ct_lockin_print(&lockin, summary.tables, stdout, &summary.style, err);
+	/* A campaign by lock-in has no blocks for the rest. */
+	ok = ok && (lockin.n_pairs > 0 || show_blocks(&summary, err));
+	ct_lockin_table_free(&lockin);
 	ct_coupling_free(&coupling);
 	return ok;
 }

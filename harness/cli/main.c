@@ -2,9 +2,11 @@
 /* cotenant: finds the subcommand, runs it, prints its error once and exits with its status. */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "harness/cli/cli.h"
+#include "harness/cli/manual.h"
 #include "harness/core/units.h"
 #include "harness/core/version.h"
 
@@ -12,7 +14,8 @@ static const struct ct_command *const commands[] = {
 	&ct_command_probe,   &ct_command_list,    &ct_command_bench,    &ct_command_noise,
 	&ct_command_plan,    &ct_command_run,     &ct_command_listen,   &ct_command_show,
 	&ct_command_analyze, &ct_command_compare, &ct_command_qualify,  &ct_command_report,
-	&ct_command_export,  &ct_command_merge,   &ct_command_validate, &ct_command_worker,
+	&ct_command_export,  &ct_command_merge,   &ct_command_validate, &ct_command_restore,
+	&ct_command_worker,
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -73,6 +76,45 @@ static bool has_flag(int argc, char **argv, const char *flag)
 	return false;
 }
 
+static bool print_manual(const struct ct_command_list *list, const char *name, struct ct_error *err)
+{
+	const struct ct_command *command;
+	char *text = NULL;
+	size_t length = 0;
+	FILE *memory;
+
+	if (name) {
+		command = find_command(name, err);
+		if (command)
+			ct_manual_page(stdout, command);
+		return command != NULL;
+	}
+	memory = open_memstream(&text, &length);
+	if (!memory)
+		return ct_broken_errno(err, "memory for a manual page");
+	print_help(memory);
+	fclose(memory);
+	ct_manual_overview(stdout, list, text);
+	free(text);
+	return true;
+}
+
+/* help COMMAND, help --man [COMMAND], help --completion SHELL */
+static bool help(int argc, char **argv, struct ct_error *err)
+{
+	const struct ct_command_list list = {commands, N_COMMANDS};
+	const struct ct_command *command;
+
+	if (strcmp(argv[2], "--man") == 0)
+		return print_manual(&list, argc > 3 ? argv[3] : NULL, err);
+	if (strcmp(argv[2], "--completion") == 0)
+		return ct_completion(stdout, &list, argc > 3 ? argv[3] : "", err);
+	command = find_command(argv[2], err);
+	if (command)
+		fputs(command->usage, stdout);
+	return command != NULL;
+}
+
 static bool dispatch(int argc, char **argv, struct ct_error *err)
 {
 	const struct ct_command *command;
@@ -90,13 +132,8 @@ static bool dispatch(int argc, char **argv, struct ct_error *err)
 		print_version();
 		return ct_cli_flush(err);
 	}
-	if (strcmp(argv[1], "help") == 0) {
-		command = find_command(argv[2], err);
-		if (!command)
-			return false;
-		fputs(command->usage, stdout);
-		return ct_cli_flush(err);
-	}
+	if (strcmp(argv[1], "help") == 0)
+		return help(argc, argv, err) && ct_cli_flush(err);
 	command = find_command(argv[1], err);
 	if (!command)
 		return false;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "harness/core/clock.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
 
+static const double MAX_JUMP_NS = 1e6, MAX_DRIFT = 0.005;
 enum { COST_ROUNDS = 2001, BRACKET_ROUNDS = 32 };
 
 static bool counter_is_invariant(void)
@@ -128,6 +130,22 @@ const char *ct_clock_source_name(enum ct_clock_source source)
 struct ct_anchor ct_clock_anchor(const struct ct_clock *clock)
 {
 	return bracket(clock, ct_monotonic_ns);
+}
+
+bool ct_clock_agrees(const struct ct_clock *clock, const struct ct_anchor *anchor,
+		     struct ct_error *err)
+{
+	const struct ct_anchor now = ct_clock_anchor(clock);
+	const double by_kernel = (double)now.ns - (double)anchor->ns;
+	const double by_counter =
+		((double)now.ticks - (double)anchor->ticks) * 1e9 / clock->ticks_per_s;
+
+	if (fabs(by_kernel - by_counter) <= MAX_JUMP_NS + MAX_DRIFT * fabs(by_counter))
+		return true;
+	return ct_broken(err,
+			 "the clock jumped: CLOCK_MONOTONIC advanced by %.3f s while the counter "
+			 "says %.3f s (suspended, migrated or snapshotted?)",
+			 by_kernel / 1e9, by_counter / 1e9);
 }
 
 uint64_t ct_anchor_ns(const struct ct_clock *clock, const struct ct_anchor *anchor, uint64_t ticks)

@@ -116,6 +116,13 @@ struct ct_anchor {
 	uint64_t ns;
 };
 struct ct_anchor ct_clock_anchor(const struct ct_clock *clock);
+/*
+ * Whether the kernel's clock and the counter still agree on how long ago the anchor was: both jump
+ * when a machine was suspended, migrated or snapshotted, but not by the same. 0.5 % and a
+ * millisecond are allowed; slewing by NTP is a tenth of that.
+ */
+bool ct_clock_agrees(const struct ct_clock *clock, const struct ct_anchor *anchor,
+		     struct ct_error *err);
 uint64_t ct_anchor_ns(const struct ct_clock *clock, const struct ct_anchor *anchor, uint64_t ticks);
 
 #endif

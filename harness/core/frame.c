@@ -27,15 +27,16 @@ uint32_t ct_crc32(uint32_t crc, const void *data, size_t n)
 
 static uint32_t frame_crc(const struct ct_frame_header *header, const void *payload)
 {
-	uint32_t crc = ct_crc32(0, &header->type, 8); /* type, flags, length */
+	uint32_t crc = ct_crc32(0, &header->type, 8); /* type, number, length */
 
 	return ct_crc32(crc, payload, header->length);
 }
 
-void ct_frame_header_make(struct ct_frame_header *header, uint16_t type, const void *payload,
-			  uint32_t length)
+void ct_frame_header_make(struct ct_frame_header *header, uint16_t type, uint16_t number,
+			  const void *payload, uint32_t length)
 {
-	*header = (struct ct_frame_header){.magic = CT_FRAME_MAGIC, .type = type, .length = length};
+	*header = (struct ct_frame_header){
+		.magic = CT_FRAME_MAGIC, .type = type, .number = number, .length = length};
 	header->crc = frame_crc(header, payload);
 }
 
@@ -45,8 +46,6 @@ bool ct_frame_header_check(const struct ct_frame_header *header, const char *wha
 	if (header->magic != CT_FRAME_MAGIC)
 		return ct_broken(err, "%s: these are not frames of cotenant (0x%08x)", what,
 				 header->magic);
-	if (header->flags != 0)
-		return ct_broken(err, "%s: frame with unknown flags 0x%x", what, header->flags);
 	if (header->length > CT_FRAME_MAX)
 		return ct_broken(err, "%s: frame of %u bytes is too large", what, header->length);
 	return true;
@@ -76,17 +75,36 @@ static bool write_all(int fd, const void *data, size_t n)
 	return true;
 }
 
-bool ct_frame_write(int fd, uint16_t type, const void *payload, size_t length, const char *what,
-		    struct ct_error *err)
+static bool write_frame(int fd, uint16_t type, uint16_t number, const void *payload, size_t length,
+			const char *what, struct ct_error *err)
 {
 	struct ct_frame_header header;
 
 	if (length > CT_FRAME_MAX)
 		return ct_broken(err, "%s: frame of %zu bytes is too large", what, length);
-	ct_frame_header_make(&header, type, payload, (uint32_t)length);
+	ct_frame_header_make(&header, type, number, payload, (uint32_t)length);
 	if (write_all(fd, &header, sizeof header) && write_all(fd, payload, length))
 		return true;
 	return ct_broken_errno(err, "%s: writing", what);
+}
+
+bool ct_frame_write(int fd, uint16_t type, const void *payload, size_t length, const char *what,
+		    struct ct_error *err)
+{
+	return write_frame(fd, type, 0, payload, length, what, err);
+}
+
+/* After 65535 comes 1. */
+static uint16_t number_after(uint16_t number)
+{
+	return number == UINT16_MAX ? 1 : (uint16_t)(number + 1);
+}
+
+bool ct_frame_send(int fd, uint16_t *number, uint16_t type, const void *payload, size_t length,
+		   const char *what, struct ct_error *err)
+{
+	*number = number_after(*number);
+	return write_frame(fd, type, *number, payload, length, what, err);
 }
 
 void ct_frame_reader_free(struct ct_frame_reader *reader)
@@ -134,6 +152,19 @@ bool ct_frame_reader_fill(struct ct_frame_reader *reader, int fd, const char *wh
 	return true;
 }
 
+static bool check_number(struct ct_frame_reader *reader, const struct ct_frame_header *header,
+			 const char *what, struct ct_error *err)
+{
+	const uint16_t expected = reader->numbered ? number_after(reader->last) : 0;
+
+	if (header->number != expected)
+		return ct_broken(
+			err, "%s: frame number %u where %u was due: one came twice or is missing",
+			what, header->number, expected);
+	reader->last = header->number;
+	return true;
+}
+
 int ct_frame_reader_next(struct ct_frame_reader *reader, struct ct_frame_header *header,
 			 const void **payload, const char *what, struct ct_error *err)
 {
@@ -148,7 +179,8 @@ int ct_frame_reader_next(struct ct_frame_reader *reader, struct ct_frame_header 
 	if (available - sizeof *header < header->length)
 		return 0;
 	*payload = at + sizeof *header;
-	if (!ct_frame_payload_check(header, *payload, what, err))
+	if (!ct_frame_payload_check(header, *payload, what, err) ||
+	    !check_number(reader, header, what, err))
 		return -1;
 	reader->start += sizeof *header + header->length;
 	return 1;

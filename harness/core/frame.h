@@ -4,8 +4,10 @@
  * at most CT_FRAME_MAX bytes, checksummed, in the byte order of the host (peers of another byte
  * order are told apart by the magic number and refused).
  *
- *   u32 magic "CTF1"   u16 type   u16 flags (0)   u32 length   u32 crc32 of type..length and
- * payload
+ *   u32 magic "CTF1"   u16 type   u16 number   u32 length   u32 crc32 of type..length and payload
+ *
+ * Frames between processes are numbered 1, 2, ... 65535, 1, ...: one that comes twice or is missing
+ * ends the conversation. Frames of a file have the number 0.
  */
 #ifndef COTENANT_CORE_FRAME_H
 #define COTENANT_CORE_FRAME_H
@@ -22,7 +24,7 @@
 struct ct_frame_header {
 	uint32_t magic;
 	uint16_t type;
-	uint16_t flags;
+	uint16_t number;
 	uint32_t length;
 	uint32_t crc;
 };
@@ -30,8 +32,8 @@ struct ct_frame_header {
 /* CRC-32 (IEEE 802.3, reflected) of `n` bytes, continuing from `crc` (0 to begin). */
 uint32_t ct_crc32(uint32_t crc, const void *data, size_t n);
 
-void ct_frame_header_make(struct ct_frame_header *header, uint16_t type, const void *payload,
-			  uint32_t length);
+void ct_frame_header_make(struct ct_frame_header *header, uint16_t type, uint16_t number,
+			  const void *payload, uint32_t length);
 /* Checks magic, flags and length (before anybody allocates for it). `what` names the source. */
 bool ct_frame_header_check(const struct ct_frame_header *header, const char *what,
 			   struct ct_error *err);
@@ -41,6 +43,9 @@ bool ct_frame_payload_check(const struct ct_frame_header *header, const void *pa
 /* Writes all of a frame to `fd`, across short writes and EINTR. */
 bool ct_frame_write(int fd, uint16_t type, const void *payload, size_t length, const char *what,
 		    struct ct_error *err);
+/* The same with the number after *number, which becomes that one. Begin with 0. */
+bool ct_frame_send(int fd, uint16_t *number, uint16_t type, const void *payload, size_t length,
+		   const char *what, struct ct_error *err);
 
 /* Collects frames from a byte stream that arrives in pieces. Zero-initialise; free with
  * ct_frame_reader_free. */
@@ -48,6 +53,8 @@ struct ct_frame_reader {
 	unsigned char *bytes;
 	size_t used, capacity, start;
 	bool at_end;
+	bool numbered; /* set it where the other end uses ct_frame_send */
+	uint16_t last; /* number of the last frame */
 };
 void ct_frame_reader_free(struct ct_frame_reader *reader);
 /* One read() from `fd`. at_end is set at end of file. False on a read error. */

@@ -9,8 +9,11 @@
 
 #include <stdint.h>
 
-/* What a phase of a block is. A block has two baselines, two treatments and a recovery. */
-enum ct_role { CT_ROLE_BASELINE, CT_ROLE_TREATMENT, CT_ROLE_RECOVERY };
+/*
+ * What a phase of a block is. A block has two baselines, two treatments and a recovery; or, in a
+ * campaign by lock-in, one phase in which every aggressor is switched on and off.
+ */
+enum ct_role { CT_ROLE_BASELINE, CT_ROLE_TREATMENT, CT_ROLE_RECOVERY, CT_ROLE_MODULATED };
 enum { CT_PHASES_PER_BLOCK = 5 };
 
 /* One epoch of a victim. */
@@ -38,6 +41,7 @@ struct ct_noise_row {
 	double busy;        /* share of the epoch in which no thread was paced to sleep, 0..1 */
 	double on_cpu;      /* CPU time over wall time times threads, 0..1 */
 	double runnable;    /* on_cpu plus waiting in the run queue, 0..1 */
+	uint32_t aggressor; /* row of /aggressors; where the cell's is one alone, 0 or that */
 };
 
 struct ct_slow_sample {

@@ -216,7 +216,8 @@ bool ct_analysis_make(struct ct_analysis *analysis, struct ct_results *results, 
 	ok = ((analysis->cells && work.bounds) || ct_broken_errno(err, "memory for cells")) &&
 	     list_configs(analysis, err) && ct_evidence_each(results, take_cell, &work, err) &&
 	     ct_decomposition_make(&work, err) && ct_guarantee_make(&work, err) &&
-	     ct_grades_make(analysis, err) && ct_prices_make(analysis, err);
+	     ct_grades_make(analysis, err) && ct_prices_make(analysis, err) &&
+	     ct_lockin_table_make(&analysis->lockin, results, confidence, err);
 	if (ok)
 		ct_sharing_find(analysis);
 	for (size_t i = 0; i < work.n_phases; i++)
@@ -240,5 +241,6 @@ void ct_analysis_free(struct ct_analysis *analysis)
 	free(analysis->guarantees);
 	free(analysis->grades);
 	free(analysis->prices);
+	ct_lockin_table_free(&analysis->lockin);
 	*analysis = (struct ct_analysis){0};
 }

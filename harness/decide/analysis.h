@@ -14,6 +14,7 @@
 
 #include "harness/core/error.h"
 #include "harness/decide/evidence.h"
+#include "harness/decide/lockin.h"
 #include "harness/stats/interval.h"
 #include "harness/store/results.h"
 
@@ -124,6 +125,7 @@ struct ct_analysis {
 	struct ct_grade *grades; /* one a config */
 	struct ct_price *prices;
 	size_t n_prices;
+	struct ct_lockin_table lockin; /* empty unless the campaign was one by lock-in */
 };
 
 /* `results` stays open as long as the analysis is used. Free with ct_analysis_free. */

@@ -92,6 +92,9 @@ static bool block_usable(const struct ct_results_tables *tables, const struct ct
 	for (uint32_t k = 0; k < block->n_phases; k++) {
 		const struct ct_phase_info *phase = &tables->phases[block->first_phase + k];
 
+		/* Modulated phases are lock-in's (decide/lockin.h). */
+		if (phase->role == CT_ROLE_MODULATED)
+			return false;
 		if (phase->role == CT_ROLE_TREATMENT && phase->load == CT_LOAD_ABSENT)
 			return false;
 		if (phase->count > 0)

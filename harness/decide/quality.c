@@ -50,6 +50,16 @@ static void read_calibration(struct ct_quality *quality, const char *text)
 	json_decref(root);
 }
 
+/* An emulator's timings are its own: true for the lab's plumbing, never for a machine. */
+static void judge_emulation(struct ct_quality *quality, const struct ct_results_tables *tables)
+{
+	if (tables->emulated[0])
+		warn(quality,
+		     "EMULATED: measured in software emulation (%.120s). No figure of this file "
+		     "says anything about hardware.",
+		     tables->emulated);
+}
+
 static void judge_instrument(struct ct_quality *quality)
 {
 	if (isnan(quality->planted_error))
@@ -156,6 +166,20 @@ static void judge_functions(struct ct_quality *quality, const char *text)
 	json_decref(placement);
 }
 
+/* Blocks of lock-in's phases: they count, though they have no baseline of their own. */
+static size_t count_modulated(const struct ct_results_tables *tables)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < tables->n_blocks; i++) {
+		const struct ct_block_info *block = &tables->blocks[i];
+
+		n += block->status == CT_BLOCK_OK && block->n_phases > 0 &&
+		     tables->phases[block->first_phase].role == CT_ROLE_MODULATED;
+	}
+	return n;
+}
+
 void ct_quality_make(struct ct_quality *quality, const struct ct_results *results,
 		     const struct ct_coupling *coupling)
 {
@@ -174,6 +198,9 @@ void ct_quality_make(struct ct_quality *quality, const struct ct_results *result
 		quality->epochs += cell->epochs;
 		quality->counted_epochs += cell->counted_epochs;
 	}
+	quality->used += count_modulated(tables);
+	quality->not_loaded -= count_modulated(tables);
+	judge_emulation(quality, tables);
 	judge_instrument(quality);
 	judge_blocks(quality, tables);
 	judge_controls(quality, tables, coupling);

@@ -55,6 +55,27 @@ bool ct_address_split(const char *endpoint, char host[CT_ENDPOINT_MAX], const ch
 	return true;
 }
 
+static in_addr_t ipv4_of(const struct sockaddr *address)
+{
+	struct sockaddr_in v4 = {.sin_addr.s_addr = 0};
+
+	if (address && address->sa_family == AF_INET)
+		memcpy(&v4, address, sizeof v4);
+	return v4.sin_addr.s_addr;
+}
+
+/*
+ * The kernel takes the last address of a network for its broadcast address, whether the device was
+ * given one or not. A /31 and a /32 have none.
+ */
+static bool is_last_of_network(const struct ifaddrs *interface, in_addr_t address)
+{
+	const in_addr_t own = ipv4_of(interface->ifa_addr), mask = ipv4_of(interface->ifa_netmask);
+
+	return own != 0 && (ntohl(~mask) & ~1u) != 0 && (address & mask) == (own & mask) &&
+	       (address | mask) == INADDR_BROADCAST;
+}
+
 static bool is_interface_broadcast(in_addr_t address)
 {
 	struct ifaddrs *interfaces;
@@ -63,17 +84,11 @@ static bool is_interface_broadcast(in_addr_t address)
 	if (getifaddrs(&interfaces) != 0)
 		return false;
 	for (const struct ifaddrs *i = interfaces; i && !found; i = i->ifa_next) {
-		struct sockaddr_in broadcast;
-
-		if (!(i->ifa_flags & IFF_BROADCAST) || !i->ifa_broadaddr ||
-		    i->ifa_broadaddr->sa_family != AF_INET)
+		if (!(i->ifa_flags & IFF_BROADCAST))
 			continue;
-		memcpy(&broadcast, i->ifa_broadaddr, sizeof broadcast);
 		/* A /32 has its own address there; that is one host after all. */
-		if (broadcast.sin_addr.s_addr == address && i->ifa_addr &&
-		    memcmp(&((const struct sockaddr_in *)i->ifa_addr)->sin_addr, &address,
-			   sizeof address) != 0)
-			found = true;
+		found = is_last_of_network(i, address) ||
+			(ipv4_of(i->ifa_broadaddr) == address && ipv4_of(i->ifa_addr) != address);
 	}
 	freeifaddrs(interfaces);
 	return found;

@@ -56,15 +56,18 @@ static bool request(const struct ct_ethtool *ethtool, void *data)
 
 static uint32_t count_statistics(const struct ct_ethtool *ethtool)
 {
-	struct {
-		struct ethtool_sset_info info;
-		uint32_t length;
-	} wanted = {.info = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ull << ETH_SS_STATS}};
+	/* The header, and behind it one length for the one set that is asked for. */
+	_Alignas(struct ethtool_sset_info) char
+		wanted[sizeof(struct ethtool_sset_info) + sizeof(uint32_t)] = {0};
+	struct ethtool_sset_info *info = (struct ethtool_sset_info *)(void *)wanted;
+	uint32_t length;
 
-	if (!request(ethtool, &wanted) || wanted.info.sset_mask == 0 ||
-	    wanted.length > STATISTICS_MAX)
+	info->cmd = ETHTOOL_GSSET_INFO;
+	info->sset_mask = 1ull << ETH_SS_STATS;
+	if (!request(ethtool, wanted) || info->sset_mask == 0)
 		return 0;
-	return wanted.length;
+	memcpy(&length, wanted + sizeof *info, sizeof length);
+	return length > STATISTICS_MAX ? 0 : length;
 }
 
 /*

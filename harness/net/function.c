@@ -181,15 +181,14 @@ static void find_rdma(const struct ct_probe_source *source, struct ct_function *
 /* The network device over the same function as an RDMA device, or the one below it. */
 static void netdev_of_rdma(const struct ct_probe_source *source, struct ct_function *function)
 {
-	char parent[64];
+	char name[64] = "";
 
-	if (ct_source_text(source, parent, sizeof parent, RDMA "/%s/parent", function->rdma) &&
-	    is_name(parent))
-		copy(function->netdev, sizeof function->netdev, parent);
-	else if (ct_source_text(source, parent, sizeof parent, RDMA "/%s/ports/1/gid_attrs/ndevs/0",
-				function->rdma) &&
-		 is_name(parent))
-		copy(function->netdev, sizeof function->netdev, parent);
+	if (!ct_source_text(source, name, sizeof name, RDMA "/%s/parent", function->rdma) ||
+	    !is_name(name))
+		ct_source_text(source, name, sizeof name, RDMA "/%s/ports/1/gid_attrs/ndevs/0",
+			       function->rdma);
+	if (is_name(name))
+		copy(function->netdev, sizeof function->netdev, name);
 }
 
 /* ---- what kind of function a PCI device is ---- */

@@ -38,7 +38,7 @@ struct ct_packet_ring {
 
 static bool both_ends(int connection, struct ct_packet_target *target, struct ct_error *err)
 {
-	struct sockaddr_storage own, peer;
+	struct sockaddr_storage own = {.ss_family = AF_UNSPEC}, peer = own;
 	socklen_t own_length = sizeof own, peer_length = sizeof peer;
 	struct sockaddr_in from, to;
 

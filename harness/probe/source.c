@@ -58,7 +58,7 @@ static int open_in(const struct ct_probe_source *source, const char *path, int f
 	root = open(source->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return -1;
-	fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+	fd = (int)syscall(__NR_openat2, root, path, &how, sizeof how);
 	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
 		fd = openat(root, path + strspn(path, "/"), flags | O_CLOEXEC | O_NOFOLLOW);
 	close(root);

@@ -8,6 +8,7 @@
 #include "harness/core/units.h"
 #include "harness/report/analysis_report.h"
 #include "harness/report/answers.h"
+#include "harness/report/lockin_report.h"
 #include "harness/store/column.h"
 
 enum { CELL_TEXT = 112 };
@@ -347,11 +348,30 @@ static bool ranking(const struct page *page, struct ct_error *err)
 	return finish(page, table, err);
 }
 
+static bool any_used(const struct ct_analysis *analysis)
+{
+	for (size_t c = 0; c < analysis->n_cells; c++) {
+		if (analysis->cells[c].used > 0)
+			return true;
+	}
+	return false;
+}
+
 bool ct_analysis_print(const struct ct_analysis *analysis, const struct ct_slo *slo, FILE *out,
 		       const struct ct_style *style, struct ct_error *err)
 {
 	const struct page page = {analysis, slo, out, style};
 
+	if (analysis->tables->emulated[0])
+		fprintf(out,
+			"EMULATED: measured in software emulation (%s). No figure below says "
+			"anything about hardware.\n\n",
+			analysis->tables->emulated);
+	if (!ct_lockin_print(&analysis->lockin, analysis->tables, out, style, err))
+		return false;
+	/* A campaign by lock-in has no blocks for the rest. */
+	if (analysis->lockin.n_pairs > 0 && !any_used(analysis))
+		return true;
 	ct_print_heading(out, style, "Instability");
 	answer(&page, 0);
 	if (!quantiles(&page, err) || !stability(&page, err))

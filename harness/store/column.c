@@ -6,11 +6,11 @@
 
 #include "harness/store/results.h"
 
-const char *const ct_role_names[] = {"baseline", "treatment", "recovery", NULL};
+const char *const ct_role_names[] = {"baseline", "treatment", "recovery", "modulated", NULL};
 const char *const ct_load_names[] = {"none", "held", "contended", "absent", NULL};
 const char *const ct_status_names[] = {"ok", "failed", "not_loaded", NULL};
 
-_Static_assert(CT_ROLE_RECOVERY == 2 && CT_LOAD_ABSENT == 3 && CT_BLOCK_NOT_LOADED == 2,
+_Static_assert(CT_ROLE_MODULATED == 3 && CT_LOAD_ABSENT == 3 && CT_BLOCK_NOT_LOADED == 2,
 	       "the values of the enumerations are part of the file format");
 
 #define FIELD(row, member) offsetof(struct row, member)
@@ -187,6 +187,8 @@ static const struct ct_column noise_columns[] = {
 	 "CPU time over wall time times threads", NULL},
 	{"runnable", CT_COLUMN_F64, FIELD(ct_noise_row, runnable), CT_ABSENT_NAN, "1",
 	 "as on_cpu, with the time spent waiting for a CPU", NULL},
+	{"aggressor", CT_COLUMN_U32, FIELD(ct_noise_row, aggressor), CT_ABSENT_ZERO, "1",
+	 "row of /aggressors, where the cell's is a mix of several", NULL},
 };
 
 static const struct ct_column slowest_columns[] = {

@@ -25,6 +25,7 @@ struct ct_store {
 	int fd;             /* the journal, locked */
 	uint64_t good_end;  /* end of its last whole frame */
 	size_t n_committed; /* blocks, for messages */
+	bool full;          /* the disk was, at the last failure */
 	bool may_replace;   /* an earlier, incomplete result of this very campaign */
 	void *committed;    /* tsearch tree of uint64_t: cell << 32 | block */
 
@@ -152,14 +153,14 @@ static bool lock_journal(const struct ct_store *store, struct ct_error *err)
 
 static bool append_failed(struct ct_store *store, int cause, struct ct_error *err)
 {
+	store->full = cause == ENOSPC || cause == EDQUOT || cause == EFBIG;
 	/* Frames behind a torn one could not be found again. */
 	if (ftruncate(store->fd, (off_t)store->good_end) == 0)
 		lseek(store->fd, (off_t)store->good_end, SEEK_SET);
 	return ct_broken(
 		err, "%s: %s: %zu finished block%s safe in it; %s, then go on with --resume",
 		store->journal_path, strerror(cause), store->n_committed,
-		store->n_committed == 1 ? " is" : "s are",
-		cause == ENOSPC || cause == EDQUOT || cause == EFBIG ? "make room" : "mend that");
+		store->n_committed == 1 ? " is" : "s are", store->full ? "make room" : "mend that");
 }
 
 static bool append(struct ct_store *store, enum ct_journal_type type, const void *payload,
@@ -190,8 +191,15 @@ static bool append_encoded(struct ct_store *store, enum ct_journal_type type,
 
 static bool sync_journal(struct ct_store *store, struct ct_error *err)
 {
-	return fdatasync(store->fd) == 0 ||
-	       ct_broken_errno(err, "%s: writing to the disk", store->journal_path);
+	if (fdatasync(store->fd) == 0)
+		return true;
+	store->full = errno == ENOSPC || errno == EDQUOT;
+	return ct_broken_errno(err, "%s: writing to the disk", store->journal_path);
+}
+
+bool ct_store_is_full(const struct ct_store *store)
+{
+	return store->full;
 }
 
 static int64_t unix_ns(void)
@@ -454,14 +462,15 @@ bool ct_store_block(struct ct_store *store, const struct ct_block_record *record
 	ok = ok && append_encoded(store, CT_JOURNAL_BLOCK, &encoder, err);
 	ct_encoder_free(&encoder);
 	store->under_way = false;
-	if (!ok) {
+	/* After a failed sync the kernel may have thrown away what it could not write. */
+	if (!ok || !sync_journal(store, err)) {
 		/* Phases without their commit would only be in the way of another try. */
 		if (ftruncate(store->fd, (off_t)begin) == 0)
 			lseek(store->fd, (off_t)begin, SEEK_SET);
 		store->good_end = begin;
 		return false;
 	}
-	return sync_journal(store, err) && remember(store, record->cell, record->block, err);
+	return remember(store, record->cell, record->block, err);
 }
 
 bool ct_store_log(struct ct_store *store, const char *level, const char *text, struct ct_error *err)
@@ -525,9 +534,10 @@ bool ct_store_finish(struct ct_store *store, bool complete, struct ct_error *err
 		  sync_file(store->temporary_path, err) && publish(store, err);
 
 	if (ok) {
-		if (complete)
-			unlink(store->journal_path);
+		/* The new name must be on the disk before the old one goes. */
 		sync_directory(store->path);
+		if (complete && unlink(store->journal_path) == 0)
+			sync_directory(store->path);
 	} else {
 		unlink(store->temporary_path);
 		if (err) {

@@ -48,6 +48,8 @@ bool ct_store_raw(struct ct_store *store, uint32_t cell, uint32_t block, uint32_
 /* Commits a block. Blocks that failed are stored too, with their message and what they have. */
 bool ct_store_block(struct ct_store *store, const struct ct_block_record *record,
 		    struct ct_error *err);
+/* Whether the last failure was for want of room: the next block would fail as well. */
+bool ct_store_is_full(const struct ct_store *store);
 /* A line of the campaign's log (kept in the result): "info", "warning", "error". */
 bool ct_store_log(struct ct_store *store, const char *level, const char *text,
 		  struct ct_error *err);

@@ -211,7 +211,7 @@ static void check_roles(const struct ct_results_tables *tables, size_t i,
 			struct ct_violations *violations)
 {
 	const struct ct_block_info *block = &tables->blocks[i];
-	bool baseline = false, treatment = false;
+	bool baseline = false, treatment = false, modulated = false;
 	uint32_t seen = 0;
 
 	for (uint32_t k = 0; k < block->n_phases; k++) {
@@ -219,6 +219,7 @@ static void check_roles(const struct ct_results_tables *tables, size_t i,
 
 		baseline |= phase->role == CT_ROLE_BASELINE;
 		treatment |= phase->role == CT_ROLE_TREATMENT;
+		modulated |= phase->role == CT_ROLE_MODULATED;
 		if (phase->order >= 32 || (seen & (1u << phase->order)))
 			ct_violation(violations, "/phases/order[%u] is %u, there twice or above 31",
 				     block->first_phase + k, phase->order);
@@ -228,7 +229,7 @@ static void check_roles(const struct ct_results_tables *tables, size_t i,
 	/* Where nobody disturbs, as in listening, there is nothing to treat with. */
 	if (block->cell < tables->n_cells && tables->cells[block->cell].intensity == 0)
 		treatment = true;
-	if (block->status == CT_BLOCK_OK && !(baseline && treatment))
+	if (block->status == CT_BLOCK_OK && !modulated && !(baseline && treatment))
 		ct_violation(violations, "/blocks[%zu] is ok, but has no %s", i,
 			     baseline ? "treatment" : "baseline");
 	if (block->status != CT_BLOCK_OK && block->message[0] == '\0')

@@ -14,7 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,6 +48,21 @@ static void guard(const struct ct_groups *groups)
 		nanosleep(&pause, NULL);
 }
 
+/* close_range() came with glibc 2.34 and Linux 5.9. */
+static void close_above(int fd)
+{
+	struct rlimit limit;
+
+#ifdef __NR_close_range
+	if (syscall(__NR_close_range, (unsigned)fd + 1, ~0u, 0) == 0)
+		return;
+#endif
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	for (int other = fd + 1; other < (int)limit.rlim_cur; other++)
+		close(other);
+}
+
 static _Noreturn void become_guardian(int wait_fd, const struct ct_groups *groups)
 {
 	static const int ignored[] = {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGPIPE, SIGALRM};
@@ -57,7 +74,7 @@ static _Noreturn void become_guardian(int wait_fd, const struct ct_groups *group
 		signal(ignored[i], SIG_IGN);
 	if (dup2(wait_fd, WAIT_FD) == WAIT_FD) {
 		/* Open ends of the controller's pipes would hide the worker's death from it. */
-		close_range(WAIT_FD + 1, ~0u, 0);
+		close_above(WAIT_FD);
 		guard(groups);
 	}
 	_exit(0);

@@ -165,6 +165,8 @@ static bool handle_json(struct ct_link *link, const struct ct_frame_header *head
 static bool handle_frame(struct ct_link *link, const struct ct_frame_header *header,
 			 const void *payload, struct ct_error *err)
 {
+	if (header->type == CT_MSG_ALIVE)
+		return true;
 	if (header->type != CT_MSG_EPOCH && header->type != CT_MSG_NOISE)
 		return handle_json(link, header, payload, err);
 	if (!link->handler)
@@ -180,6 +182,7 @@ static bool serve_link(struct ct_links *links, struct ct_link *link, struct ct_e
 
 	if (!ct_frame_reader_fill(&link->reader, link->from, link->name, err))
 		return false;
+	link->heard_ns = ct_monotonic_ns();
 	while ((got = ct_frame_reader_next(&link->reader, &header, &payload, link->name, err)) ==
 	       1) {
 		if (!handle_frame(link, &header, payload, err))
@@ -226,11 +229,26 @@ static bool serve_all(struct ct_links *links, int timeout_ms, struct ct_error *e
 	return true;
 }
 
+static bool is_silent(const struct ct_link *link, uint64_t now)
+{
+	return link->must_speak && now > link->heard_ns &&
+	       now - link->heard_ns > CT_SILENT_AFTER_S * UINT64_C(1000000000);
+}
+
+static int wait_ms(const struct ct_link *link, uint64_t left_ns)
+{
+	const int left_ms = (int)(left_ns / 1000000u) + 1;
+
+	return link->must_speak && left_ms > CT_ALIVE_EVERY_S * 1000 ? CT_ALIVE_EVERY_S * 1000
+								     : left_ms;
+}
+
 bool ct_link_await(struct ct_links *links, struct ct_link *link, unsigned type, uint64_t timeout_ns,
 		   json_t **reply, struct ct_error *err)
 {
 	uint64_t deadline = ct_monotonic_ns() + timeout_ns;
 
+	link->heard_ns = deadline - timeout_ns;
 	while (link->reply_type != type) {
 		uint64_t now = ct_monotonic_ns();
 
@@ -238,7 +256,10 @@ bool ct_link_await(struct ct_links *links, struct ct_link *link, unsigned type, 
 			return ct_broken(err, "%s: no %s within %.0f s; the worker hangs",
 					 link->name, ct_message_name(type),
 					 (double)timeout_ns / 1e9);
-		if (!serve_all(links, (int)((deadline - now) / 1000000u) + 1, err))
+		if (is_silent(link, now))
+			return ct_broken(err, "%s: not a word for %d s; the worker hangs",
+					 link->name, CT_SILENT_AFTER_S);
+		if (!serve_all(links, wait_ms(link, deadline - now), err))
 			return false;
 	}
 	if (reply)
@@ -269,7 +290,8 @@ bool ct_link_send(struct ct_link *link, unsigned type, json_t *body, struct ct_e
 	json_decref(body);
 	if (!text)
 		return ct_broken(err, "memory for a message");
-	good = ct_frame_write(link->to, (uint16_t)type, text, strlen(text), link->name, err);
+	good = ct_frame_send(link->to, &link->sent, (uint16_t)type, text, strlen(text), link->name,
+			     err);
 	free(text);
 	return good;
 }
@@ -340,6 +362,8 @@ bool ct_link_open(struct ct_links *links, struct ct_link *link, const char *via,
 	link->to = child.to;
 	link->from = child.from;
 	link->errors = child.errors;
+	link->reader = (struct ct_frame_reader){.numbered = true};
+	link->sent = 0;
 	fcntl(link->errors, F_SETFL, O_NONBLOCK);
 	links->items[links->n++] = link;
 	if (ct_link_await(links, link, CT_MSG_HELLO, hello_timeout_ns, &link->hello, err) &&

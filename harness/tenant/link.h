@@ -19,8 +19,8 @@
 #include "harness/core/frame.h"
 #include "harness/net/peer.h"
 
-/* A victim and an aggressor with all the peers that each can have, and one to spare. */
-enum { CT_LINKS_MAX = 2 * CT_RANKS_MAX + 1 };
+/* A victim with all its peers, and as many aggressors as are modulated at once, a peer each. */
+enum { CT_LINKS_MAX = 3 * CT_RANKS_MAX + 2 };
 
 struct ct_link;
 /* Epochs and noise rows, as they arrive. False ends the wait with the error. */
@@ -32,6 +32,9 @@ struct ct_link {
 	pid_t pid;      /* 0: not open */
 	int to, from, errors;
 	struct ct_frame_reader reader;
+	uint16_t sent;        /* number of the last frame to the worker */
+	uint64_t heard_ns;    /* when anything came last */
+	bool must_speak;      /* it has promised to say something every CT_ALIVE_EVERY_S */
 	char last_words[512]; /* the end of its standard error, one line */
 	ct_link_handler *handler;
 	void *context;

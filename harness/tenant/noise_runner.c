@@ -68,7 +68,7 @@ static bool run_flat_out(struct ct_noise_thread *thread, unsigned generation)
  * A token bucket per thread: a burst is started when at least one unit is due, and after it the
  * thread sleeps until it is no longer ahead. What a stall left undone is made up for at most
  * runner->forgiven_ns: afterwards the load must be the asked one again, not a catch-up at full
- * speed.
+ * speed. While a square wave is off nothing is made up for.
  */
 static bool run_paced(struct ct_noise_thread *thread, unsigned generation)
 {
@@ -87,7 +87,13 @@ static bool run_paced(struct ct_noise_thread *thread, unsigned generation)
 		double ahead =
 			done - (ct_pacer_due(&pacer, now - runner->load_start_ns) - forgiven);
 		double sleep_ns = ahead / per_ns;
+		uint64_t off_ns = ct_pacer_off_ns(&pacer, now - runner->load_start_ns);
 
+		/* Off means off: what the on time left undone would blur the edge. */
+		if (off_ns > 0) {
+			forgiven += fmax(0, -ahead);
+			sleep_ns = fmax((double)off_ns, SHORTEST_SLEEP_NS);
+		}
 		if (sleep_ns < SHORTEST_SLEEP_NS) {
 			if (-sleep_ns > runner->forgiven_ns)
 				forgiven += -ahead - runner->forgiven_ns * per_ns;

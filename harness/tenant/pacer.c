@@ -58,3 +58,12 @@ double ct_pacer_due(struct ct_pacer *pacer, uint64_t t_ns)
 {
 	return full_level_time(pacer, (double)t_ns) * pacer->units_per_ns;
 }
+
+uint64_t ct_pacer_off_ns(const struct ct_pacer *pacer, uint64_t t_ns)
+{
+	double rest = fmod((double)t_ns, pacer->period_ns);
+
+	if (pacer->pattern != CT_PATTERN_SQUARE || rest < pacer->on_ns)
+		return 0;
+	return (uint64_t)ceil(pacer->period_ns - rest);
+}

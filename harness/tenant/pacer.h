@@ -27,5 +27,7 @@ void ct_pacer_init(struct ct_pacer *pacer, const struct ct_aggressor_common *com
 		   double units_per_s, uint64_t seed);
 /* Units due from 0 to t_ns. For Poisson bursts t_ns must not decrease from call to call. */
 double ct_pacer_due(struct ct_pacer *pacer, uint64_t t_ns);
+/* How long a square wave stays off from t_ns on; 0 when it is on, and for other patterns. */
+uint64_t ct_pacer_off_ns(const struct ct_pacer *pacer, uint64_t t_ns);
 
 #endif

@@ -44,6 +44,8 @@ const char *ct_message_name(unsigned type)
 		return "FAILED";
 	case CT_MSG_CONNECTED:
 		return "CONNECTED";
+	case CT_MSG_ALIVE:
+		return "ALIVE";
 	}
 	return "?";
 }

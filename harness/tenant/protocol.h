@@ -4,17 +4,21 @@
  * input and output. Control messages carry JSON; epochs carry the structs below, byte for byte,
  * which is safe because a worker of another build id is refused at HELLO.
  *
- *   worker      HELLO {version, build_id, pid, boot_id}
- *   controller  SETUP {role, kind, ...}        worker  READY {cpus, nodes, endpoint, answer, ...}
- *   controller  CONNECT {texts}                worker  CONNECTED
- *   controller  CALIBRATE {seconds}            worker  CALIBRATED {rate}
- *   controller  LOAD {intensity, solo_rate}    worker  LOADED {share}, then NOISE until UNLOADED
- *   controller  RUN {warmup_ns, measure_ns}    worker  EPOCH ..., DONE
- *   controller  STAY {ns}                      (to who has nothing to do in a phase: how long it
- * is) controller  UNLOAD                         worker  UNLOADED controller  QUIT, or end of file
- * worker  exits worker, at any time: FAILED {kind, text}, then exits
+ *   the controller says                    the worker answers
  *
- * CONNECT goes to a workload and all its peers at once, where one of them has a connect step.
+ *                                          HELLO {version, build_id, pid, boot_id}
+ *   SETUP {role, kind, ...}                READY {cpus, nodes, endpoint, answer, ...}
+ *   CONNECT {texts}                        CONNECTED
+ *   CALIBRATE {seconds}                    CALIBRATED {rate}
+ *   LOAD {intensity, solo_rate}            LOADED {share}, then NOISE until UNLOADED
+ *   RUN {warmup_ns, measure_ns}            EPOCH or ALIVE, again and again, then DONE
+ *   STAY {ns}                              nothing: it has nothing to do in a phase of that length
+ *   UNLOAD                                 UNLOADED
+ *   QUIT, or end of file                   exits
+ *   anything                               FAILED {kind, text}, then exits
+ *
+ * CONNECT goes to a workload and all its peers at once, where one of them has a connect step. While
+ * a phase runs, a victim's worker is never quiet for longer than CT_ALIVE_EVERY_S.
  */
 #ifndef COTENANT_TENANT_PROTOCOL_H
 #define COTENANT_TENANT_PROTOCOL_H
@@ -24,7 +28,7 @@
 #include "harness/core/hist.h"
 #include "harness/core/measurement.h"
 
-enum { CT_PROTOCOL_VERSION = 2 };
+enum { CT_PROTOCOL_VERSION = 2, CT_ALIVE_EVERY_S = 1, CT_SILENT_AFTER_S = 20 };
 
 enum ct_message {
 	CT_MSG_SETUP = 1,
@@ -47,7 +51,8 @@ enum ct_message {
 	CT_MSG_UNLOADED,
 	CT_MSG_CLOCK_IS,
 	CT_MSG_FAILED,
-	CT_MSG_CONNECTED
+	CT_MSG_CONNECTED,
+	CT_MSG_ALIVE
 };
 
 /* "SETUP", "EPOCH", ...; "?" for a number that is none. */

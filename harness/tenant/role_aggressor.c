@@ -153,7 +153,7 @@ static bool load(struct ct_worker *worker, struct aggressor_role *role, const js
 
 static bool send_row(struct ct_worker *worker, const struct ct_noise_row *row, struct ct_error *err)
 {
-	return ct_frame_write(worker->out, CT_MSG_NOISE, row, sizeof *row, "controller", err);
+	return ct_worker_send_bytes(worker, CT_MSG_NOISE, row, sizeof *row, err);
 }
 
 /* The load is there when two rows in a row carry it, or when it will not get any better. */

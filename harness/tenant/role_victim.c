@@ -253,7 +253,7 @@ static bool send_epoch(struct ct_worker *worker, struct victim_role *role,
 		memcpy(message + raw_at + i * sizeof raw, &raw, sizeof raw);
 	}
 	memcpy(message + counters_at, counters, wire.n_counters * sizeof *counters);
-	good = ct_frame_write(worker->out, CT_MSG_EPOCH, message, length, "controller", err);
+	good = ct_worker_send_bytes(worker, CT_MSG_EPOCH, message, length, err);
 	free(message);
 	return good;
 }
@@ -291,6 +291,15 @@ static bool look_for_connection(struct ct_worker *worker, struct victim_role *ro
 	       ct_worker_send(worker, CT_MSG_CONNECTED, NULL, err);
 }
 
+/* One operation may take longer than an epoch: that is no silence. */
+static bool stay_in_touch(struct ct_worker *worker, struct ct_error *err)
+{
+	const uint64_t every_ns = CT_ALIVE_EVERY_S * UINT64_C(1000000000);
+
+	return ct_monotonic_ns() - worker->last_words_ns < every_ns ||
+	       ct_worker_send(worker, CT_MSG_ALIVE, NULL, err);
+}
+
 static bool tick(struct ct_worker *worker, struct ct_error *err)
 {
 	struct victim_role *role = worker->role_state;
@@ -303,7 +312,7 @@ static bool tick(struct ct_worker *worker, struct ct_error *err)
 	if (!send_closed_epochs(worker, role, err))
 		return false;
 	if (!finished)
-		return true;
+		return stay_in_touch(worker, err);
 	role->running = false;
 	return ct_victim_runner_result(&role->runner, err) &&
 	       ct_worker_send(worker, CT_MSG_DONE, NULL, err);

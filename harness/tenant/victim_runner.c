@@ -75,8 +75,9 @@ static bool open_loop(struct ct_victim_runner *runner, uint64_t end_tick)
 		begin = (uint64_t)due;
 		do
 			now = ct_ticks(clock);
-		while (now < begin && now < end_tick);
-		if (now >= end_tick && now < begin)
+		while (now < begin && now < end_tick &&
+		       !atomic_load_explicit(&runner->stop, memory_order_relaxed));
+		if (now < begin)
 			break;
 		good = runner->ops->operate(runner->victim_state);
 		now = ct_ticks_end(clock);
@@ -150,6 +151,15 @@ static bool run_loop(struct ct_victim_runner *runner, uint64_t end_tick)
 	return closed_loop(runner, end_tick);
 }
 
+/* From the last check on, so that no jump falls between two phases. */
+static bool check_clock(struct ct_victim_runner *runner, struct ct_error *err)
+{
+	if (!ct_clock_agrees(runner->env.clock, &runner->agreed, err))
+		return false;
+	runner->agreed = ct_clock_anchor(runner->env.clock);
+	return true;
+}
+
 static bool run_phase(struct ct_victim_runner *runner, struct ct_error *err)
 {
 	const struct ct_clock *clock = runner->env.clock;
@@ -171,7 +181,7 @@ static bool run_phase(struct ct_victim_runner *runner, struct ct_error *err)
 	good = run_loop(runner, end);
 	ct_recorder_end(&runner->recorder, ct_ticks(clock));
 	if (good)
-		return true;
+		return check_clock(runner, err);
 	if (runner->ops->failure)
 		runner->ops->failure(runner->victim_state, err);
 	else
@@ -226,6 +236,7 @@ static void *measuring_thread(void *argument)
 	}
 	if (runner->env.operations_per_sample == 0)
 		runner->env.operations_per_sample = 1;
+	runner->agreed = ct_clock_anchor(runner->env.clock);
 	set_state(runner, CT_RUNNER_IDLE);
 	while ((asked = wait_for_request(runner)) != CT_RUNNER_FAILED) {
 		struct ct_error err = {0};

@@ -47,6 +47,7 @@ struct ct_victim_runner {
 
 	/* Of the phase under way: set before the first sample is recorded. */
 	struct ct_anchor anchor;
+	struct ct_anchor agreed; /* when counter and kernel were last found to agree */
 	uint64_t measure_begin_tick;
 	atomic_bool stop;     /* ends the phase early */
 	atomic_bool teardown; /* what env.stop points to: helper threads end */

@@ -25,6 +25,14 @@ static const struct ct_worker_role *const roles[] = {&ct_worker_role_place, &ct_
 						     &ct_worker_role_aggressor,
 						     &ct_worker_role_peer};
 
+bool ct_worker_send_bytes(struct ct_worker *worker, unsigned type, const void *payload,
+			  size_t length, struct ct_error *err)
+{
+	worker->last_words_ns = ct_monotonic_ns();
+	return ct_frame_send(worker->out, &worker->sent, (uint16_t)type, payload, length,
+			     "controller", err);
+}
+
 bool ct_worker_send(struct ct_worker *worker, unsigned type, json_t *body, struct ct_error *err)
 {
 	char *text = body ? json_dumps(body, JSON_COMPACT) : strdup("{}");
@@ -33,7 +41,7 @@ bool ct_worker_send(struct ct_worker *worker, unsigned type, json_t *body, struc
 	json_decref(body);
 	if (!text)
 		return ct_broken(err, "memory for a message");
-	good = ct_frame_write(worker->out, (uint16_t)type, text, strlen(text), "controller", err);
+	good = ct_worker_send_bytes(worker, type, text, strlen(text), err);
 	free(text);
 	return good;
 }
@@ -352,7 +360,8 @@ static void report_failure(struct ct_worker *worker, const struct ct_error *fail
 
 bool ct_worker_serve(int in, int out, struct ct_error *err)
 {
-	struct ct_worker worker = {.in = in, .out = out, .wake_ns = UINT64_MAX};
+	struct ct_worker worker = {
+		.in = in, .out = out, .reader.numbered = true, .wake_ns = UINT64_MAX};
 	bool good;
 
 	ct_worker_deadline(0);

@@ -40,6 +40,8 @@ extern const struct ct_worker_role ct_worker_role_place, ct_worker_role_victim,
 struct ct_worker {
 	int in, out;
 	struct ct_frame_reader reader;
+	uint16_t sent;          /* number of the last frame to the controller */
+	uint64_t last_words_ns; /* CLOCK_MONOTONIC when that was */
 	struct ct_clock clock;
 	struct ct_place place;
 	hwloc_bitmap_t home; /* CPUs this process may use, before it bound itself anywhere */
@@ -55,6 +57,8 @@ bool ct_worker_serve(int in, int out, struct ct_error *err);
 
 /* For roles. `body` is stolen; NULL for an empty message. */
 bool ct_worker_send(struct ct_worker *worker, unsigned type, json_t *body, struct ct_error *err);
+bool ct_worker_send_bytes(struct ct_worker *worker, unsigned type, const void *payload,
+			  size_t length, struct ct_error *err);
 /*
  * Parameters of `setup` ("params" or "common") into `options`. Unknown names are refused: a worker
  * never runs something else than what was asked.

@@ -13,8 +13,8 @@ import time
 
 from common import Bench, CanNotMeasure, machine, machine_line
 
-PARTS = ("record_cost", "timed_path", "wakeup", "spin", "bandwidth", "slowdown", "harness_cost",
-         "report", "demo")
+PARTS = ("record_cost", "timed_path", "wakeup", "spin", "bandwidth", "flood", "slowdown", "lockin",
+         "harness_cost", "report", "demo")
 
 
 def number(value):

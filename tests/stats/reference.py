@@ -224,6 +224,70 @@ def series(rng):
         line("autocorrelation", (d[: 200 - lag] * d[lag:]).sum() / (d * d).sum(), lag, x)
 
 
+def least_squares(rng):
+    n, m = 30, 5
+    a = np.round(rng.normal(size=(n, m)), 6)
+    b = np.round(a @ np.arange(1, m + 1) + rng.normal(size=n), 6)
+    x, squares, _, _ = np.linalg.lstsq(a, b, rcond=None)
+    for k in range(m):
+        line("least_squares", x[k], k, a.T.ravel(), b)
+    line("least_squares_residual", squares[0], 0, a.T.ravel(), b)
+
+
+def square(begin, end, frequency, start):
+    """Mean over each epoch of a square wave of duty 1/2 from 0 to 1."""
+    def on(t):
+        cycles = (t - start) * frequency
+        return (np.floor(cycles) / 2 + np.minimum(cycles % 1, 0.5)) / frequency
+    return (on(end) - on(begin)) / (end - begin)
+
+
+def lockin_segment(begin, end, y, from_s, length, loads, degree):
+    """In-phase coefficients after two rounds of Huber's clipping, and the residual variance."""
+    t = 2 * ((begin + end) / 2 - from_s) / length - 1
+    columns = [np.polynomial.legendre.legvander(t, degree)]
+    for frequency, start in loads:
+        for turn in (0, 0.25 / frequency):
+            columns.append(square(begin, end, frequency, start + turn)[:, None])
+    a = np.hstack(columns)
+    for round_ in range(3):
+        x = np.linalg.lstsq(a, y, rcond=None)[0]
+        r = y - a @ x
+        if round_ < 2:
+            limit = 2.5 * 1.4826 * np.sort(np.abs(r))[len(r) // 2]
+            y = a @ x + np.clip(r, -limit, limit)
+    return x[degree + 1::2], (r * r).sum() / (len(y) - a.shape[1])
+
+
+def lockin(rng):
+    epoch, loads, n = 0.05, ((2.7, 0.013), (3.9, 0.21)), 400
+    begin, end = epoch * np.arange(n), epoch * np.arange(1, n + 1)
+    y = 0.02 * rng.normal(size=n) + 0.01 * begin + 0.05 * square(begin, end, *loads[0])
+    y[::37] += 0.3
+    y = np.round(y, 6)
+    length = max(8 / loads[0][0], 2 / (loads[1][0] - loads[0][0]))
+    degree = int(0.75 * length * loads[0][0])
+    pieces = int(end[-1] / length)
+    length = end[-1] / pieces
+    found = []
+    for i in range(pieces):
+        middle = (begin + end) / 2
+        inside = (middle >= i * length) & (middle < (i + 1) * length)
+        found.append(lockin_segment(begin[inside], end[inside], y[inside], i * length, length,
+                                    loads, degree))
+    variance = np.array([v for _, v in found])
+    weights = 1 / np.maximum(variance, np.sort(variance)[pieces // 2] / 4)
+    weights /= weights.sum()
+    for k in range(2):
+        shift = np.array([x[k] for x, _ in found])
+        mean = (weights * shift).sum()
+        error = np.sqrt((weights**2 * (shift - mean)**2).sum() * pieces / (pieces - 1))
+        df = 1 / (weights**2).sum() - 1
+        arguments = (k, epoch, *loads[0], *loads[1], y)
+        line("lockin_shift", mean, *arguments)
+        line("lockin_lo", mean - stats.t.ppf(0.975, df) * error, *arguments)
+
+
 def bootstrap(rng):
     x = np.round(rng.lognormal(1, 0.5, 25), 4)
     for method in ("percentile", "BCa"):
@@ -238,7 +302,8 @@ def main():
     warnings.filterwarnings("ignore", category=RuntimeWarning)
     rng = np.random.default_rng(20240229)
     distributions()
-    for part in (samples, paired, variance, nested, tail, series, bootstrap):
+    for part in (samples, paired, variance, nested, tail, series, bootstrap,
+                 least_squares, lockin):
         part(rng)
     planning()
     if sys.argv[1:] != ["--header"]:

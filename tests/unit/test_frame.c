@@ -25,11 +25,11 @@ static void frames_arrive_whole_however_they_are_cut(void **state)
 	struct ct_frame_header header;
 	size_t n = 0;
 
-	ct_frame_header_make(&header, 7, "hello", 5);
+	ct_frame_header_make(&header, 7, 0, "hello", 5);
 	memcpy(stream + n, &header, sizeof header);
 	memcpy(stream + n + sizeof header, "hello", 5);
 	n += sizeof header + 5;
-	ct_frame_header_make(&header, 8, "", 0);
+	ct_frame_header_make(&header, 8, 0, "", 0);
 	memcpy(stream + n, &header, sizeof header);
 	n += sizeof header;
 
@@ -87,7 +87,7 @@ static void garbage_is_refused_with_a_message(void **state)
 	assert_int_equal(first_result("Permission denied (publickey).\n", 31, &err), -1);
 	assert_non_null(strstr(err.text, "not frames"));
 
-	ct_frame_header_make(&header, 1, "data", 4);
+	ct_frame_header_make(&header, 1, 0, "data", 4);
 	for (size_t i = 0; i < sizeof frame; i++) {
 		memcpy(frame, &header, sizeof header);
 		memcpy(frame + sizeof header, "data", 4);
@@ -100,6 +100,49 @@ static void garbage_is_refused_with_a_message(void **state)
 	header.length = CT_FRAME_MAX + 1;
 	assert_int_equal(first_result(&header, sizeof header, &err), -1);
 	assert_non_null(strstr(err.text, "too large"));
+}
+
+/* Sends five frames through a pipe, of which the n-th is left out or sent twice. */
+static int read_numbered(int left_out, int twice, struct ct_error *err)
+{
+	struct ct_frame_reader reader = {.numbered = true};
+	struct ct_frame_header header;
+	const void *payload;
+	uint16_t number = UINT16_MAX - 2; /* so that it wraps */
+	int ends[2], got, n = 0;
+
+	reader.last = number;
+	assert_int_equal(pipe(ends), 0);
+	for (int i = 0; i < 5; i++) {
+		uint16_t before = number;
+
+		if (i == left_out) {
+			number = (uint16_t)(number + 1);
+			continue;
+		}
+		assert_true(ct_frame_send(ends[1], &number, 3, "abc", 3, "test", err));
+		if (i == twice)
+			assert_true(ct_frame_send(ends[1], &before, 3, "abc", 3, "test", err));
+	}
+	close(ends[1]);
+	assert_true(ct_frame_reader_fill(&reader, ends[0], "test", err));
+	while ((got = ct_frame_reader_next(&reader, &header, &payload, "test", err)) == 1)
+		n++;
+	ct_frame_reader_free(&reader);
+	close(ends[0]);
+	return got < 0 ? -n : n;
+}
+
+static void a_frame_that_comes_twice_or_never_ends_the_conversation(void **state)
+{
+	(void)state;
+	struct ct_error err = {0};
+
+	assert_int_equal(read_numbered(-1, -1, &err), 5);
+	assert_int_equal(read_numbered(1, -1, &err), -1);
+	assert_non_null(strstr(err.text, "missing"));
+	assert_int_equal(read_numbered(-1, 2, &err), -3);
+	assert_non_null(strstr(err.text, "twice"));
 }
 
 static void writing_to_a_closed_pipe_is_an_error(void **state)
@@ -118,6 +161,7 @@ int main(void)
 		cmocka_unit_test(crc_has_the_published_check_value),
 		cmocka_unit_test(frames_arrive_whole_however_they_are_cut),
 		cmocka_unit_test(garbage_is_refused_with_a_message),
+		cmocka_unit_test(a_frame_that_comes_twice_or_never_ends_the_conversation),
 		cmocka_unit_test(writing_to_a_closed_pipe_is_an_error),
 	};
 

@@ -88,6 +88,20 @@ static void threads_with_one_seed_see_the_same_bursts(void **state)
 	assert_true(ct_pacer_due(&seldom, 1000 * MS) != ct_pacer_due(&other, 1000 * MS));
 }
 
+static void a_square_wave_tells_how_long_it_is_off(void **state)
+{
+	(void)state;
+	struct ct_pacer square = pacer_of(CT_PATTERN_SQUARE, 10, 25, 1);
+	struct ct_pacer constant = pacer_of(CT_PATTERN_CONSTANT, 10, 25, 1);
+
+	assert_int_equal(ct_pacer_off_ns(&square, 0), 0);
+	assert_int_equal(ct_pacer_off_ns(&square, 24 * MS), 0);
+	assert_int_equal(ct_pacer_off_ns(&square, 25 * MS), 75 * MS);
+	assert_int_equal(ct_pacer_off_ns(&square, 199 * MS), 1 * MS);
+	assert_int_equal(ct_pacer_off_ns(&square, 200 * MS), 0);
+	assert_int_equal(ct_pacer_off_ns(&constant, 30 * MS), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -96,6 +110,7 @@ int main(void)
 		cmocka_unit_test(ramp_rises_over_a_period),
 		cmocka_unit_test(poisson_bursts_have_their_duty_and_never_run_backwards),
 		cmocka_unit_test(threads_with_one_seed_see_the_same_bursts),
+		cmocka_unit_test(a_square_wave_tells_how_long_it_is_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

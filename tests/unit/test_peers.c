@@ -317,9 +317,11 @@ static bool open_crew(struct ct_crew *crew, const char *victim, const char *aggr
 	if (good && victim)
 		setup.victim = ct_actor_of_victim(&adhoc.victim, adhoc.tenants,
 						  ground.configs[0].placements);
-	if (good && aggressor)
-		setup.aggressor = ct_actor_of_aggressor(&adhoc.aggressor, adhoc.tenants,
-							ground.configs[0].placements);
+	if (good && aggressor) {
+		setup.n_aggressors = 1;
+		setup.aggressors[0] = ct_actor_of_aggressor(&adhoc.aggressor, adhoc.tenants,
+							    ground.configs[0].placements);
+	}
 	good = good && ct_crew_open(crew, &links, &setup, err);
 	ct_ground_free(&ground);
 	ct_adhoc_free(&adhoc);
@@ -339,7 +341,7 @@ static void all_ranks_know_and_meet_each_other_before_anything_runs(void **state
 	if (!open_crew(&crew, "ranks", NULL, words, 3, &err))
 		fail_msg("%s", err.text);
 	assert_int_equal(links.n, 4);
-	assert_non_null(strstr(crew.victim_peers[2].name, "victim_peer3"));
+	assert_non_null(strstr(crew.peers[2].name, "victim_peer3"));
 	if (!ct_phase_run(&crew, &plan, &block.phases[0], &err))
 		fail_msg("%s", err.text);
 	assert_true(block.phases[0].count > 0);
@@ -358,7 +360,7 @@ static void an_aggressor_has_ranks_too(void **state)
 
 	if (!open_crew(&crew, NULL, "crowd", words, 1, &err))
 		fail_msg("%s", err.text);
-	if (!ct_link_ask(&links, &crew.aggressor, CT_MSG_CALIBRATE,
+	if (!ct_link_ask(&links, &crew.aggressors[0], CT_MSG_CALIBRATE,
 			 json_pack("{s:f}", "seconds", 0.1), CT_MSG_CALIBRATED,
 			 UINT64_C(10000000000), &reply, &err))
 		fail_msg("%s", err.text);

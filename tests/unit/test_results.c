@@ -274,7 +274,7 @@ static void wrong_shapes_and_types_are_named(void **state)
 	const hsize_t cells[2] = {SAMPLE_CELLS, 1}, few = SAMPLE_CELLS - 1;
 	const double floats[SAMPLE_CELLS] = {0};
 	const int64_t negative[SAMPLE_CELLS] = {0, -1, 0}, huge[SAMPLE_CELLS] = {0, 1ll << 40, 0};
-	const uint8_t roles[30] = {0, 1, 2, 3};
+	const uint8_t roles[30] = {0, 1, 2, 4};
 	const hsize_t phases = 30;
 	hid_t file = open_bad(files);
 
@@ -308,7 +308,7 @@ static void wrong_shapes_and_types_are_named(void **state)
 	file = open_bad(files);
 	replace(file, "/phases/role", H5T_NATIVE_UINT8, 1, &phases, roles, H5P_DEFAULT);
 	H5Fclose(file);
-	assert_refused(files, "/phases/role[3] is 3, which has no meaning");
+	assert_refused(files, "/phases/role[3] is 4, which has no meaning");
 	file = open_bad(files);
 	H5Ldelete(file, "/cells/victim", H5P_DEFAULT);
 	H5Gclose(H5Gcreate2(file, "/cells/victim", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));

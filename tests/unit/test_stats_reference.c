@@ -18,6 +18,8 @@
 #include "harness/stats/bootstrap.h"
 #include "harness/stats/distributions.h"
 #include "harness/stats/fdr.h"
+#include "harness/stats/lockin.h"
+#include "harness/stats/lsq.h"
 #include "harness/stats/nested.h"
 #include "harness/stats/quantile.h"
 #include "harness/stats/ranks.h"
@@ -38,6 +40,59 @@ struct arguments {
 	struct ct_bin bins[MOST_VALUES]; /* of the first array, which is then sorted */
 	size_t n_bins;
 };
+
+/* The first array is the matrix, column after column. */
+static double least_squares_of(struct arguments *a, bool residual)
+{
+	size_t n = a->length[1], m = a->length[0] / n;
+	double x[8], squares;
+
+	if (m > 8 || !ct_least_squares(a->array[0], a->array[1], n, m, x, &squares))
+		return NAN;
+	return residual ? squares : x[(size_t)a->number[0]];
+}
+
+static double least_squares(struct arguments *a)
+{
+	return least_squares_of(a, false);
+}
+
+static double least_squares_residual(struct arguments *a)
+{
+	return least_squares_of(a, true);
+}
+
+static struct ct_interval lockin(struct arguments *a)
+{
+	const struct ct_lockin_reference references[2] = {
+		{.frequency_hz = a->number[2], .start_s = a->number[3], .duty = 0.5},
+		{.frequency_hz = a->number[4], .start_s = a->number[5], .duty = 0.5}};
+	static double begin[MOST_VALUES], end[MOST_VALUES];
+	const struct ct_lockin_series series = {begin, end, a->array[0], a->length[0]};
+	struct ct_lockin found = {0};
+	struct ct_lockin_line line = {.shift = CT_INTERVAL_NONE};
+	struct ct_rng rng;
+
+	for (size_t i = 0; i < series.n; i++) {
+		begin[i] = a->number[1] * (double)i;
+		end[i] = a->number[1] * (double)(i + 1);
+	}
+	ct_rng_seed(&rng, 1);
+	if (ct_lockin_add(&found, &series, references, 2))
+		ct_lockin_result(&found, (size_t)a->number[0], CONFIDENCE, &rng, &line);
+	ct_lockin_free(&found);
+	return line.shift;
+}
+
+static double lockin_shift(struct arguments *a)
+{
+	return lockin(a).value;
+}
+
+static double lockin_lo(struct arguments *a)
+{
+	return lockin(a).lo;
+}
 
 static double t_cdf(struct arguments *a)
 {
@@ -417,6 +472,10 @@ static const struct {
 	{"tail_scale", tail_scale, 1e-5},
 	{"tail_log_likelihood", tail_log_likelihood, 1e-9},
 	{"autocorrelation", autocorrelation, 1e-9},
+	{"least_squares", least_squares, 1e-11},
+	{"least_squares_residual", least_squares_residual, 1e-11},
+	{"lockin_shift", lockin_shift, 1e-9},
+	{"lockin_lo", lockin_lo, 1e-9},
 	{"bootstrap_percentile_lo", bootstrap_percentile_lo, 5e-3}, /* two sets of random draws */
 	{"bootstrap_percentile_hi", bootstrap_percentile_hi, 5e-3},
 	{"bootstrap_bca_lo", bootstrap_bca_lo, 5e-3},

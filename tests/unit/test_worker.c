@@ -196,8 +196,8 @@ static void open_null_crew(struct ct_adhoc *adhoc, struct ct_ground *ground, str
 	setup.token = ground->token;
 	setup.victim =
 		ct_actor_of_victim(&adhoc->victim, adhoc->tenants, ground->configs[0].placements);
-	setup.aggressor = ct_actor_of_aggressor(&adhoc->aggressor, adhoc->tenants,
-						ground->configs[0].placements);
+	setup.aggressors[setup.n_aggressors++] = ct_actor_of_aggressor(
+		&adhoc->aggressor, adhoc->tenants, ground->configs[0].placements);
 	if (!ct_crew_open(crew, &links, &setup, &err))
 		fail_msg("%s", err.text);
 }
@@ -258,9 +258,8 @@ static void an_aggressor_outlives_the_phase_it_loads(void **state)
 				     .warmup_ns = 50000000,
 				     .measure_ns = 300000000,
 				     .epoch_ns = 50000000,
-				     .intensity = 50,
-				     .solo_rate = 900,
-				     .blocks = true};
+				     .loads = {{.intensity = 50, .solo_rate = 900, .blocks = true}},
+				     .n_loads = 1};
 	struct ct_block_record block = {.n_phases = 1};
 	struct ct_phase_record *phase = &block.phases[0];
 	struct ct_error err = {0};
@@ -283,12 +282,12 @@ static void a_load_beyond_reach_is_not_called_a_treatment(void **state)
 {
 	(void)state;
 	/* The null aggressor does 1000 operations a second at most; a million is asked. */
-	struct ct_phase_plan plan = {.role = CT_ROLE_TREATMENT,
-				     .measure_ns = 200000000,
-				     .epoch_ns = 50000000,
-				     .intensity = 100,
-				     .solo_rate = 1e6,
-				     .blocks = true};
+	struct ct_phase_plan plan = {
+		.role = CT_ROLE_TREATMENT,
+		.measure_ns = 200000000,
+		.epoch_ns = 50000000,
+		.loads = {{.intensity = 100, .solo_rate = 1e6, .blocks = true}},
+		.n_loads = 1};
 	struct ct_block_record block = {.n_phases = 1};
 	struct ct_phase_record *phase = &block.phases[0];
 	struct ct_error err = {0};
