@@ -118,7 +118,7 @@ bool ct_signatures_load(struct ct_signatures *signatures, struct ct_results *mat
 
 void ct_signatures_free(struct ct_signatures *signatures)
 {
-	for (size_t i = 0; i < signatures->n; i++)
+	for (size_t i = 0; signatures->items && i < signatures->n; i++)
 		free(signatures->items[i].shift);
 	free(signatures->items);
 	*signatures = (struct ct_signatures){0};
