@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "harness/core/version.h"
+#include "harness/store/emulated.h"
 
 static json_t *tenants_json(const struct ct_tenant *tenants, size_t n)
 {
@@ -213,16 +214,17 @@ json_t *ct_campaign_header(const struct ct_campaign_request *request,
 			   const struct ct_ground *ground, json_t *selfcheck)
 {
 	const struct ct_job *job = request->job;
-	char build_id[CT_BUILD_ID_TEXT], created[32];
+	json_t *placement = placement_json(ground);
+	char build_id[CT_BUILD_ID_TEXT], created[32], emulated[CT_EMULATED_TEXT];
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s, s:s}, s:o, s:O, s:s, "
-			 "s:o, s:o, s:o}",
+			 "s:o, s:s, s:o, s:o}",
 			 "schema", "cotenant.results/1", "suite", job->name, "title",
 			 job->description, "created", now_text(created), "version", ct_version,
 			 "build_id", ct_build_id(build_id), "command_line", request->command_line,
 			 "job", "path", job->path, "text", job->text, "overrides", job->overrides,
 			 "plan", plan_json(request, ground), "provenance", ground->probe,
 			 "hwloc_xml", ground->hwloc_xml ? ground->hwloc_xml : "", "calibration",
-			 selfcheck, "placement", placement_json(ground), "configs_run",
-			 configs_run(job));
+			 selfcheck, "emulated", ct_emulated(ground->probe, placement, emulated),
+			 "placement", placement, "configs_run", configs_run(job));
 }

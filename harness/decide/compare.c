@@ -483,7 +483,8 @@ bool ct_comparison_make(struct ct_comparison *comparison, const struct ct_analys
 	struct work work = {.file = {base, next}, .out = comparison};
 	bool ok;
 
-	*comparison = (struct ct_comparison){.options = *options};
+	*comparison = (struct ct_comparison){
+		.options = *options, .emulated = {base->tables->emulated, next->tables->emulated}};
 	ok = ct_differences_make(&comparison->environment, base->tables, next->tables, err) &&
 	     comparable(&comparison->environment, err) && reserve(&work, err) &&
 	     match_cells(&work, err);

@@ -70,6 +70,7 @@ struct ct_comparison {
 	struct ct_unmatched *unmatched;
 	size_t n_unmatched;
 	enum ct_verdict verdict;
+	const char *emulated[2]; /* of base and next, as in the files; "" on real machines */
 };
 
 /*

@@ -343,7 +343,8 @@ bool ct_qualification_make(struct ct_qualification *qualification, struct ct_res
 	struct work work = {.results = results};
 	bool undecided = false, ok = true;
 
-	*qualification = (struct ct_qualification){.outcome = CT_PASS};
+	*qualification = (struct ct_qualification){
+		.outcome = CT_PASS, .emulated = ct_results_tables(results)->emulated};
 	work.out = qualification;
 	qualification->findings = calloc(spec->n + 1, sizeof *qualification->findings);
 	if (!qualification->findings)

@@ -40,6 +40,7 @@ struct ct_qualification {
 	struct ct_finding *findings; /* one a requirement */
 	size_t n;
 	enum ct_outcome outcome;
+	const char *emulated;         /* as in the file; "" when it was a real machine */
 	struct ct_analysis *analyses; /* one a confidence level that was needed */
 	size_t n_analyses;
 };

@@ -50,6 +50,16 @@ static void read_calibration(struct ct_quality *quality, const char *text)
 	json_decref(root);
 }
 
+/* An emulator's timings are its own: true for the lab's plumbing, never for a machine. */
+static void judge_emulation(struct ct_quality *quality, const struct ct_results_tables *tables)
+{
+	if (tables->emulated[0])
+		warn(quality,
+		     "EMULATED: measured in software emulation (%.120s). No figure of this file "
+		     "says anything about hardware.",
+		     tables->emulated);
+}
+
 static void judge_instrument(struct ct_quality *quality)
 {
 	if (isnan(quality->planted_error))
@@ -190,6 +200,7 @@ void ct_quality_make(struct ct_quality *quality, const struct ct_results *result
 	}
 	quality->used += count_modulated(tables);
 	quality->not_loaded -= count_modulated(tables);
+	judge_emulation(quality, tables);
 	judge_instrument(quality);
 	judge_blocks(quality, tables);
 	judge_controls(quality, tables, coupling);

@@ -164,11 +164,12 @@ json_t *ct_analysis_json(const struct ct_analysis *analysis, const struct ct_slo
 		json_array_append_new(grades, grade_json(analysis, &analysis->grades[i]));
 	for (size_t i = 0; i < analysis->n_prices; i++)
 		json_array_append_new(prices, price_json(analysis, &analysis->prices[i]));
-	return json_pack("{s:s, s:s, s:s, s:s, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o*}", "schema",
-			 "cotenant.analysis/1", "suite", tables->suite, "created", tables->created,
-			 "version", tables->version, "confidence", analysis->confidence, "cells",
-			 cells, "decomposition", decomposition, "guarantees", guarantees, "grades",
-			 grades, "partition_prices", prices, "lockin",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o*}",
+			 "schema", "cotenant.analysis/1", "suite", tables->suite, "created",
+			 tables->created, "version", tables->version, "emulated", tables->emulated,
+			 "confidence", analysis->confidence, "cells", cells, "decomposition",
+			 decomposition, "guarantees", guarantees, "grades", grades,
+			 "partition_prices", prices, "lockin",
 			 ct_lockin_json(&analysis->lockin, tables), "slo",
 			 slo ? ranking_json(analysis, slo) : NULL);
 }

@@ -362,6 +362,11 @@ bool ct_analysis_print(const struct ct_analysis *analysis, const struct ct_slo *
 {
 	const struct page page = {analysis, slo, out, style};
 
+	if (analysis->tables->emulated[0])
+		fprintf(out,
+			"EMULATED: measured in software emulation (%s). No figure below says "
+			"anything about hardware.\n\n",
+			analysis->tables->emulated);
 	if (!ct_lockin_print(&analysis->lockin, analysis->tables, out, style, err))
 		return false;
 	/* A campaign by lock-in has no blocks for the rest. */

@@ -159,6 +159,11 @@ bool ct_comparison_print(const struct ct_comparison *comparison, FILE *out,
 	print_unmatched(comparison, out, style);
 	fprintf(out, "Margin %g %%, false discovery rate %g, one test for each cell.\n",
 		100 * comparison->options.margin, comparison->options.fdr);
+	for (size_t i = 0; i < 2; i++) {
+		if (comparison->emulated[i][0])
+			fprintf(out, "EMULATED: %s was measured in software emulation (%s).\n",
+				i == 0 ? "BASE" : "NEW", comparison->emulated[i]);
+	}
 	fprintf(out, "Verdict: %s.\n", ct_comparison_sentence(comparison, sentence));
 	return true;
 }
@@ -206,11 +211,12 @@ json_t *ct_comparison_json(const struct ct_comparison *comparison)
 		json_array_append_new(environment, json_pack("{s:s, s:s, s:s}", "item", row->item,
 							     "base", row->base, "new", row->next));
 	}
-	return json_pack("{s:s, s:s, s:f, s:f, s:f, s:o, s:o, s:o}", "schema", "cotenant.compare/1",
-			 "verdict", ct_verdict_names[comparison->verdict], "margin",
-			 comparison->options.margin, "fdr", comparison->options.fdr, "confidence",
-			 comparison->options.confidence, "cells", cells, "unmatched", unmatched,
-			 "environment", environment);
+	return json_pack("{s:s, s:s, s:{s:s, s:s}, s:f, s:f, s:f, s:o, s:o, s:o}", "schema",
+			 "cotenant.compare/1", "verdict", ct_verdict_names[comparison->verdict],
+			 "emulated", "base", comparison->emulated[0], "new",
+			 comparison->emulated[1], "margin", comparison->options.margin, "fdr",
+			 comparison->options.fdr, "confidence", comparison->options.confidence,
+			 "cells", cells, "unmatched", unmatched, "environment", environment);
 }
 
 /* ---- JUnit ---- */
@@ -242,7 +248,11 @@ bool ct_comparison_junit(const struct ct_comparison *comparison, FILE *out, stru
 						  .outcome = outcomes[cell->verdict],
 						  .message = texts[i].message};
 	}
-	ok = ok && ct_junit_write(out, "cotenant compare", cases, comparison->n_cells);
+	ok = ok && ct_junit_write(out,
+				  comparison->emulated[0][0] || comparison->emulated[1][0]
+					  ? "cotenant compare (emulated)"
+					  : "cotenant compare",
+				  cases, comparison->n_cells);
 	free(cases);
 	free(texts);
 	return ok || ct_broken(err, "memory for JUnit XML");

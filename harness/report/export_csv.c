@@ -49,7 +49,7 @@ static void write_header(FILE *out)
 	      out);
 	for (size_t i = 0; i < N_QUANTILES; i++)
 		fprintf(out, ",%s", quantiles[i].name);
-	fputs(",max_ns\n", out);
+	fputs(",max_ns,emulated\n", out);
 }
 
 static void write_row(FILE *out, const struct ct_results_tables *tables,
@@ -77,7 +77,7 @@ static void write_row(FILE *out, const struct ct_results_tables *tables,
 					  ? ct_hist_quantile(hist, quantiles[i].q) / 1e3
 					  : NAN);
 	write_number(out, phase->max_ns);
-	fputc('\n', out);
+	fputs(tables->emulated[0] ? ",true\n" : ",false\n", out);
 }
 
 bool ct_export_csv(struct ct_results *results, const struct ct_selection *selection, FILE *out,

@@ -103,9 +103,10 @@ static bool write_group(struct ct_results *results, uint32_t cell, enum ct_role 
 	ct_hgrm_write(hist, max_ns, out);
 	fprintf(out,
 		"#[Unit = ns, config = %s, victim = %s, aggressor = %s, intensity = %g %%, role = "
-		"%s]\n",
+		"%s%s]\n",
 		info->config, tables->victims[info->victim].name,
-		tables->aggressors[info->aggressor].name, info->intensity, ct_role_names[role]);
+		tables->aggressors[info->aggressor].name, info->intensity, ct_role_names[role],
+		tables->emulated[0] ? ", emulated" : "");
 	return true;
 }
 

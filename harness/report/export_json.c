@@ -137,7 +137,8 @@ static bool put_head(FILE *out, const struct ct_results_tables *tables, struct c
 	if (!put_text(out, "suite", tables->suite, err) ||
 	    !put_text(out, "title", tables->title, err) ||
 	    !put_text(out, "created", tables->created, err) ||
-	    !put_text(out, "version", tables->version, err))
+	    !put_text(out, "version", tables->version, err) ||
+	    !put_text(out, "emulated", tables->emulated, err))
 		return false;
 	fprintf(out, "\"seed\":%llu,\"complete\":%s,\n", (unsigned long long)tables->seed,
 		tables->complete ? "true" : "false");

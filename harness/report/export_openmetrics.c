@@ -314,6 +314,7 @@ static void put_info(const struct page *page)
 	put_label(page, '{', "suite", tables->suite);
 	put_label(page, ',', "created", tables->created);
 	put_label(page, ',', "version", tables->version);
+	put_label(page, ',', "emulated", tables->emulated[0] ? "true" : "false");
 	put_label(page, ',', "complete", tables->complete ? "true" : "false");
 	put_value(page, 1);
 }

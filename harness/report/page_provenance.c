@@ -160,6 +160,8 @@ static void add_campaign(struct rows *rows, const struct ct_results_tables *tabl
 	add_number(rows, "recovery", tables->recovery_ns / 1000000, " ms");
 	add_number(rows, "epoch", tables->epoch_ns / 1000000, " ms");
 	add(rows, "complete", tables->complete ? "yes" : "no");
+	if (tables->emulated[0])
+		add(rows, "EMULATED", tables->emulated);
 }
 
 static void add_machine(struct rows *rows, const struct ct_results_tables *tables)

@@ -128,8 +128,15 @@ bool ct_qualification_print(const struct ct_qualification *qualification, FILE *
 	ct_table_free(table);
 	fputc('\n', out);
 	print_reasons(qualification, out);
-	fprintf(out, "Verdict: %s (%zu passed, %zu failed, %zu inconclusive).\n",
-		ct_outcome_names[qualification->outcome], n[CT_PASS], n[CT_FAIL], n[CT_UNDECIDED]);
+	if (qualification->emulated[0])
+		fprintf(out,
+			"EMULATED: this file was measured in software emulation (%s). Whatever the "
+			"verdict, no hardware is qualified by it.\n",
+			qualification->emulated);
+	fprintf(out, "Verdict: %s%s (%zu passed, %zu failed, %zu inconclusive).\n",
+		ct_outcome_names[qualification->outcome],
+		qualification->emulated[0] ? " on an emulated machine" : "", n[CT_PASS], n[CT_FAIL],
+		n[CT_UNDECIDED]);
 	return ok || ct_broken(err, "memory for a table");
 }
 
@@ -162,8 +169,9 @@ json_t *ct_qualification_json(const struct ct_qualification *qualification)
 
 	for (size_t i = 0; i < qualification->n; i++)
 		json_array_append_new(requirements, finding_json(&qualification->findings[i]));
-	return json_pack("{s:s, s:s, s:o}", "schema", "cotenant.qualify/1", "verdict",
-			 ct_outcome_names[qualification->outcome], "requirements", requirements);
+	return json_pack("{s:s, s:s, s:s, s:o}", "schema", "cotenant.qualify/1", "verdict",
+			 ct_outcome_names[qualification->outcome], "emulated",
+			 qualification->emulated, "requirements", requirements);
 }
 
 /* ---- JUnit ---- */
@@ -191,7 +199,10 @@ bool ct_qualification_junit(const struct ct_qualification *qualification, FILE *
 			.message = ct_finding_sentence(finding, sentences[i].text),
 			.detail = finding->requirement->why};
 	}
-	ok = ok && ct_junit_write(out, "cotenant qualify", cases, qualification->n);
+	ok = ok && ct_junit_write(out,
+				  qualification->emulated[0] ? "cotenant qualify (emulated)"
+							     : "cotenant qualify",
+				  cases, qualification->n);
 	free(cases);
 	free(sentences);
 	return ok || ct_broken(err, "memory for JUnit XML");

@@ -109,8 +109,8 @@ static uint64_t number(const json_t *object, const char *key)
 
 static bool write_root(const struct build *build, bool complete, struct ct_error *err)
 {
-	static const char *const texts[] = {"title",    "suite",        "created", "version",
-					    "build_id", "command_line", NULL};
+	static const char *const texts[] = {"title",    "suite",        "created",  "version",
+					    "build_id", "command_line", "emulated", NULL};
 	static const char *const numbers[] = {
 		"seed", "replicates", "warmup_ns", "measure_ns", "recovery_ns", "epoch_ns", NULL};
 	const json_t *plan = json_object_get(build->header, "plan");
@@ -169,10 +169,10 @@ static bool write_placement(const struct build *build, hid_t group)
 /* Members of the header that this version does not know are kept, not dropped. */
 static bool write_extra(const struct build *build, hid_t group)
 {
-	static const char *const known[] = {"schema",      "suite",     "title",        "created",
-					    "version",     "build_id",  "command_line", "job",
-					    "plan",        "hwloc_xml", "provenance",   "placement",
-					    "calibration", NULL};
+	static const char *const known[] = {
+		"schema",     "suite",        "title",       "created",  "version",
+		"build_id",   "command_line", "job",         "plan",     "hwloc_xml",
+		"provenance", "placement",    "calibration", "emulated", NULL};
 	json_t *extra = json_copy(build->header);
 	bool ok;
 

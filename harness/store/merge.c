@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "harness/store/emulated.h"
 #include "harness/store/header.h"
 #include "harness/store/results.h"
 #include "harness/store/store.h"
@@ -155,21 +156,37 @@ static json_t *configs_run(const json_t *placement)
 	return list;
 }
 
+/* Every part's own line; what no longer fits is in the parts. */
+static const char *joined_emulated(const struct parts *parts, char out[CT_EMULATED_TEXT])
+{
+	out[0] = '\0';
+	for (size_t i = 0; i < parts->n; i++) {
+		const char *one = parts->items[i].tables->emulated;
+		size_t used = strlen(out);
+
+		if (*one && !strstr(out, one))
+			snprintf(out + used, CT_EMULATED_TEXT - used, "%s%s", used ? "; " : "",
+				 one);
+	}
+	return out;
+}
+
 /* The first part's, with every part whole in "merged". */
 static json_t *make_header(const struct parts *parts)
 {
 	const struct ct_results_tables *t = parts->items[0].tables;
 	json_t *merged = json_array(), *placement = joined_placement(parts);
 	json_t *plan = parsed(t->plan);
+	char emulated[CT_EMULATED_TEXT];
 	json_t *header = json_pack(
 		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s, s:s}, s:o, s:o, s:s, s:o, s:o, "
-		"s:o}",
+		"s:s, s:o}",
 		"schema", CT_SCHEMA, "suite", t->suite, "title", t->title, "created", t->created,
 		"version", t->version, "build_id", t->build_id, "command_line", t->command_line,
 		"job", "path", "", "text", t->job_text, "overrides", t->job_overrides, "plan", plan,
 		"provenance", parsed(t->provenance), "hwloc_xml", t->hwloc_xml, "calibration",
-		parsed(t->calibration), "placement", placement, "configs_run",
-		configs_run(placement));
+		parsed(t->calibration), "placement", placement, "emulated",
+		joined_emulated(parts, emulated), "configs_run", configs_run(placement));
 
 	for (size_t i = 0; i < parts->n; i++)
 		json_array_append_new(merged, describe_part(&parts->items[i]));

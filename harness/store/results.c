@@ -130,6 +130,7 @@ static bool read_root(struct ct_results *results, struct ct_error *err)
 		{"version", &tables->version, false},
 		{"build_id", &tables->build_id, false},
 		{"command_line", &tables->command_line, false},
+		{"emulated", &tables->emulated, false},
 	};
 	const struct {
 		const char *name;
@@ -363,11 +364,12 @@ static void free_table(const struct ct_layout *layout, void *rows, size_t n)
 static void free_tables(struct ct_results_tables *tables)
 {
 	char *const texts[] = {
-		tables->path,          tables->suite,        tables->title,
-		tables->created,       tables->tool,         tables->version,
-		tables->build_id,      tables->command_line, tables->job_text,
-		tables->job_overrides, tables->provenance,   tables->hwloc_xml,
-		tables->calibration,   tables->plan,         tables->placement,
+		tables->path,      tables->suite,         tables->title,
+		tables->emulated,  tables->created,       tables->tool,
+		tables->version,   tables->build_id,      tables->command_line,
+		tables->job_text,  tables->job_overrides, tables->provenance,
+		tables->hwloc_xml, tables->calibration,   tables->plan,
+		tables->placement,
 	};
 
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)

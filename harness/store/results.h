@@ -67,6 +67,7 @@ struct ct_results_tables {
 	char *suite, *title;
 	char *created; /* ISO 8601, UTC */
 	char *tool, *version, *build_id, *command_line;
+	char *emulated; /* who ran in software emulation and the evidence; "" when nobody did */
 	uint64_t seed;
 	bool complete;
 	uint64_t replicates, warmup_ns, measure_ns, recovery_ns, epoch_ns; /* 0: not stated */
