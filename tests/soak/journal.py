@@ -18,9 +18,11 @@ PHASES = [("cell", U32), ("block", U32), ("order", U32), ("role", CHOICE), ("loa
           ("count", U64), ("overflow", U64), ("raw_dropped", U64), ("min_ns", F64),
           ("mean_ns", F64), ("max_ns", F64), ("hist_first", U64), ("hist_rows", U64),
           ("epoch_first", U64), ("epoch_rows", U64), ("noise_first", U64), ("noise_rows", U64),
-          ("slow_first", U64), ("slow_rows", U64), ("raw_first", U64), ("raw_rows", U64)]
+          ("slow_first", U64), ("slow_rows", U64), ("reading_first", U64), ("reading_rows", U64),
+          ("raw_first", U64), ("raw_rows", U64)]
 # Known only to the result: where a phase's rows are.
-PLACED = {"hist_first", "epoch_first", "noise_first", "slow_first", "raw_first", "raw_rows"}
+PLACED = {"hist_first", "epoch_first", "noise_first", "slow_first", "reading_first", "raw_first",
+          "raw_rows"}
 TABLES = [
     ("histogram", "hist", [("bucket", U32), ("count", U64)]),
     ("epochs", "epoch", [("start_ns", U64), ("end_ns", U64), ("count", U64), ("overflow", U64),
@@ -30,7 +32,7 @@ TABLES = [
                          ("major_faults", F64), ("interrupts", F64), ("frequency_hz", F64),
                          ("aggressor_rate", F64), ("aggressor_share", F64), ("counted", U32)]),
     ("noise", "noise", [("start_ns", U64), ("end_ns", U64), ("units", F64), ("asked_units", F64),
-                        ("busy", F64), ("on_cpu", F64), ("runnable", F64)]),
+                        ("busy", F64), ("on_cpu", F64), ("runnable", F64), ("aggressor", U32)]),
     ("slowest", "slow", [("time_ns", U64), ("latency_ns", F64)]),
 ]
 
@@ -103,6 +105,7 @@ def in_result(path):
             for name, short, _ in TABLES:
                 payload += rows_as_bytes(tables[name], int(where[f"{short}_first"][row]),
                                          int(where[f"{short}_rows"][row]))
-            payloads.append(payload)
+            # Counters and their readings: these campaigns have victims without any.
+            payloads.append(payload + bytes(4))
         found[int(cell), int(blocks[b])] = checksum(payloads)
     return found
