@@ -19,6 +19,7 @@
 #include "harness/store/h5write.h"
 #include "harness/store/header.h"
 #include "harness/store/journal.h"
+#include "harness/store/replay.h"
 
 struct ct_store {
 	char *path, *journal_path, *temporary_path;
@@ -260,7 +261,7 @@ bool ct_store_check(const char *path, bool resume, struct ct_error *err)
 	return ok;
 }
 
-bool ct_store_planned(const char *path, uint64_t *seed, uint64_t *replicates, struct ct_error *err)
+bool ct_store_planned(const char *path, struct ct_store_plan *planned, struct ct_error *err)
 {
 	struct ct_store *store = store_new(path, err);
 	struct ct_journal_index index = {0};
@@ -275,8 +276,14 @@ bool ct_store_planned(const char *path, uint64_t *seed, uint64_t *replicates, st
 				      store->journal_path);
 	}
 	if (ok) {
-		*seed = (uint64_t)json_integer_value(json_object_get(plan, "seed"));
-		*replicates = (uint64_t)json_integer_value(json_object_get(plan, "replicates"));
+		const char *until = json_string_value(json_object_get(plan, "until"));
+
+		*planned = (struct ct_store_plan){
+			.seed = (uint64_t)json_integer_value(json_object_get(plan, "seed")),
+			.replicates =
+				(uint64_t)json_integer_value(json_object_get(plan, "replicates")),
+		};
+		snprintf(planned->until, sizeof planned->until, "%s", until ? until : "");
 	}
 	json_decref(header);
 	ct_journal_index_free(&index);
@@ -403,6 +410,15 @@ bool ct_store_resume(struct ct_store **out, const char *path, const json_t *head
 	else
 		store_free(store);
 	return ok;
+}
+
+bool ct_store_each_block(const struct ct_store *store, ct_store_block_fn *use, void *context,
+			 struct ct_error *err)
+{
+	bool ok = ct_journal_each_block(store->fd, store->journal_path, use, context, err);
+
+	/* The walk has moved the place that is written at. */
+	return lseek(store->fd, (off_t)store->good_end, SEEK_SET) >= 0 && ok;
 }
 
 static bool append_raw(struct ct_store *store, const uint32_t head[4],
