@@ -16,7 +16,8 @@ cpus = core:0
 [tenant neighbour]
 cpus = core:0
 shared = yes
-[victim syscall]
+[victim spin]
+quantum = 50us
 [aggressor cpu]
 threads = 1
 intensity = 70

@@ -452,6 +452,7 @@ tenant = victim
 [aggressor cpu]
 tenant = neighbour
 threads = 1
+intensity = 30
 [config local]
 [config cgroup]
 expect = cgroup
