@@ -239,7 +239,9 @@ bool ct_parse_count(const char *text, uint64_t *count, struct ct_error *err)
 		return ct_usage(err, "'%s' is not a whole number such as 8", text);
 	errno = 0;
 	*count = strtoull(text, &end, 10);
-	return errno == 0 || ct_usage(err, "'%s' is too large for a whole number such as 8", text);
+	/* Documents in JSON carry these on, and their integers have a sign. */
+	return (errno == 0 && *count <= INT64_MAX) ||
+	       ct_usage(err, "'%s' is too large for a whole number such as 8", text);
 }
 
 bool ct_parse_bool(const char *text, bool *value, struct ct_error *err)

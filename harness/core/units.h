@@ -23,7 +23,7 @@ bool ct_parse_frequency(const char *text, double *hz, struct ct_error *err);
 bool ct_parse_percent(const char *text, double *percent, struct ct_error *err); /* "50%" -> 50 */
 bool ct_parse_share(const char *text, double *share,
 		    struct ct_error *err); /* "95%", 0.95 -> 0.95 */
-bool ct_parse_count(const char *text, uint64_t *count, struct ct_error *err);
+bool ct_parse_count(const char *text, uint64_t *count, struct ct_error *err); /* up to 2^63 - 1 */
 bool ct_parse_bool(const char *text, bool *value,
 		   struct ct_error *err); /* yes/no, true/false, 1/0, on/off */
 

@@ -2,6 +2,7 @@
 #include "harness/store/results.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +113,11 @@ static bool get_number(const struct ct_results *results, const char *name, bool 
 	*value = 0;
 	if (!ct_h5_get_u64_attribute(results->file, name, value, &found, err))
 		return false;
+	/* What writes these numbers holds them in 63 bits, and JSON's readers can take no more. */
+	if (*value > INT64_MAX)
+		return ct_usage(err,
+				"the root attribute '%s' is %" PRIu64 ", which is no such number",
+				name, *value);
 	return found || !required || ct_usage(err, "the root attribute '%s' is missing", name);
 }
 

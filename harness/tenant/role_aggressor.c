@@ -28,8 +28,11 @@ struct aggressor_role {
 	unsigned good_rows;
 };
 
+/* A role that was refused before it was set up is NULL. */
 static void free_role(struct aggressor_role *role)
 {
+	if (!role)
+		return;
 	if (role->started)
 		ct_noise_runner_stop(&role->runner);
 	if (role->options)

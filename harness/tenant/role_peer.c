@@ -96,8 +96,11 @@ static void *serving_thread(void *argument)
 	return NULL;
 }
 
+/* A role that was refused before it was set up is NULL. */
 static void free_role(struct peer_role *role)
 {
+	if (!role)
+		return;
 	pthread_mutex_lock(&role->lock);
 	atomic_store(&role->stop, true);
 	pthread_cond_broadcast(&role->changed);

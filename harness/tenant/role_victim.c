@@ -36,8 +36,11 @@ static uint64_t look_ns(const struct victim_role *role)
 	return role->common.duty < 100 ? LOOK_WHILE_RESTING_NS : LOOK_NS;
 }
 
+/* A role that was refused before it was set up is NULL. */
 static void free_role(struct victim_role *role)
 {
+	if (!role)
+		return;
 	if (role->started)
 		ct_victim_runner_stop(&role->runner);
 	ct_sampler_close(&role->counters);

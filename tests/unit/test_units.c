@@ -230,9 +230,9 @@ static void counts_are_bare_integers(void **state)
 {
 	(void)state;
 	static const struct whole cases[] = {
-		{"0", 0}, {"8", 8}, {"18446744073709551615", UINT64_MAX}, {NULL, 0}};
+		{"0", 0}, {"8", 8}, {"9223372036854775807", INT64_MAX}, {NULL, 0}};
 	static const char *const texts[] = {
-		"", "-1", "+1", "1.0", "1e3", "8 ", "0x8", "eight", "18446744073709551616", NULL};
+		"", "-1", "+1", "1.0", "1e3", "8 ", "0x8", "eight", "9223372036854775808", NULL};
 
 	reads_whole(ct_parse_count, cases);
 	refuses_whole(ct_parse_count, "8", texts);
