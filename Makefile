@@ -114,7 +114,7 @@ $(BUILD)/obj/harness/report/page_assets.o: private ALL_CFLAGS += -DCT_ECHARTS_FI
 $(BUILD)/obj/harness/report/page_assets.o: $(PAGE_FILES) $(ECHARTS)
 
 # CUDA kernels: one fatbin with machine code for every GPU that this nvcc knows of, and PTX for those
-# it does not. Without nvcc an empty one takes its place.
+# it does not. Without nvcc an empty one takes its place, or one made elsewhere (KERNELS_FROM=file).
 NVCC ?= $(firstword $(shell command -v nvcc 2>/dev/null) $(wildcard /usr/local/cuda/bin/nvcc))
 NVCC_FLAGS := -std=c++17 -O3 -I. --compiler-options -Wall
 KERNELS := $(BUILD)/kernels.fatbin
@@ -122,8 +122,8 @@ $(BUILD)/obj/kernels/image.o: private ALL_CFLAGS += -DCT_KERNELS_FILE='"$(KERNEL
 $(BUILD)/obj/kernels/image.o: $(KERNELS)
 $(KERNELS): kernels/all.cu $(wildcard kernels/*.cu kernels/*.cuh) kernels/kernels.h $(BUILD)/nvcc.stamp
 ifeq ($(NVCC),)
-	@echo "  no nvcc: building without GPU kernels"
-	$(Q): > $@
+	@echo "  no nvcc: $(if $(KERNELS_FROM),taking $(KERNELS_FROM),building without GPU kernels)"
+	$(Q)$(if $(KERNELS_FROM),cp $(KERNELS_FROM) $@,: > $@)
 else
 	@echo "  NVCC  $@"
 	$(Q)$(NVCC) $(NVCC_FLAGS) $$(kernels/targets.sh $(NVCC)) -fatbin -o $@ $<
@@ -167,6 +167,27 @@ $(BUILD)/tests/bench/stream_triad: private ALL_CFLAGS += -O3
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(LIBRARY) $(BUILD)/flags.stamp $(BUILD)/link.stamp
 	$(call program,FUZZ,-fsanitize=fuzzer)
 
+# The kernels' source on an emulated GPU: C++, and without sanitizers, which know nothing of fibers.
+KERNEL_TEST := $(BUILD)/tests/unit/test_kernel_source
+KERNEL_TEST_SOURCES := tests/kernels/test_kernel_source.cc tests/kernels/fibers.cc
+CXX_WARNINGS := -Wall -Wextra -Wno-unknown-pragmas $(if $(WERROR),-Werror)
+$(KERNEL_TEST): $(KERNEL_TEST_SOURCES) tests/kernels/cases.c kernels/reference.c \
+		$(wildcard tests/kernels/*.h kernels/*.h kernels/*.cu kernels/*.cuh)
+	@mkdir -p $(@D)
+	@echo "  TEST  $@"
+	$(Q)$(CC) -std=gnu11 -I. -D_GNU_SOURCE -O2 -g $(WARNINGS) -c -o $@.cases.o tests/kernels/cases.c
+	$(Q)$(CC) -std=gnu11 -I. -D_GNU_SOURCE -O2 -g $(WARNINGS) -c -o $@.reference.o kernels/reference.c
+	$(Q)$(CXX) -std=c++17 -I. -O2 -g $(CXX_WARNINGS) -o $@ $(KERNEL_TEST_SOURCES) \
+		$@.cases.o $@.reference.o -lcmocka
+UNIT_TESTS += $(KERNEL_TEST)
+
+# What ci/gpu.sh runs on a GPU.
+GPU_TOOLS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/gpu/*.c)))
+$(BUILD)/tests/gpu/%: tests/gpu/%.c tests/kernels/cases.c $(LIBRARY) $(BUILD)/flags.stamp $(BUILD)/link.stamp
+	$(call program,LD  ,,tests/kernels/cases.c $(LIBRARY) $(ALL_LIBS))
+.PHONY: gpu-tools
+gpu-tools: $(GPU_TOOLS)
+
 # What tests need beside programs: libraries that stand in for a vendor's, without sanitizers, and
 # recorded machines that are too large to be kept as files.
 STANDINS := $(BUILD)/tests/standin/libnvidia-ml.so.1 $(BUILD)/tests/standin/old/libnvidia-ml.so.1
@@ -200,7 +221,7 @@ unit-tests: $(UNIT_TESTS) $(STANDINS) $(VERBS_STANDIN) $(RECORDED)
 bench-tools: $(BENCH_TOOLS)
 fuzzers: $(FUZZERS)
 
--include $(OBJECTS:.o=.d) $(UNIT_TESTS:%=%.d) $(BENCH_TOOLS:%=%.d) $(FUZZERS:%=%.d)
+-include $(GPU_TOOLS:%=%.d) $(OBJECTS:.o=.d) $(UNIT_TESTS:%=%.d) $(BENCH_TOOLS:%=%.d) $(FUZZERS:%=%.d)
 
 RUN_TESTS := $(PYTHON) tests/run.py --build $(BUILD) --python $(PYTHON) $(TESTS:%=--only %)
 

@@ -136,7 +136,7 @@ static bool run(struct ct_collective *self)
 		.chunks = (longest + self->chunk - 1) / self->chunk,
 	};
 
-	ring.total = 2 * (n - 1) * ring.chunks;
+	ring.total = (size_t)2 * (n - 1) * ring.chunks;
 	ring.sent_before = self->transport->sent[ring.next];
 	ring.received_before = self->transport->received[ring.previous];
 	while (ring.taken < ring.total || sent(&ring) < ring.total) {

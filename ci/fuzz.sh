@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 seconds=${1:-15}
 
 build=build/fuzz
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 make -s -j"$(nproc)" BUILD=$build CC=clang SANITIZE=address,undefined \
 	CFLAGS="-fsanitize=fuzzer-no-link" fuzzers
 mkdir -p $build/found

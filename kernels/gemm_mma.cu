@@ -121,7 +121,7 @@ CT_DEVICE void mma_tile(const ct_arg_gemm &arg, uint32_t &m, uint32_t &n)
 	const uint32_t tiles_m = arg.m / MMA_M, tiles_n = arg.n / MMA_N;
 	const uint32_t group = blockIdx.x / (MMA_GROUP * tiles_n);
 	const uint32_t first = group * MMA_GROUP;
-	const uint32_t height = tiles_m - first < MMA_GROUP ? tiles_m - first : MMA_GROUP;
+	const uint32_t height = tiles_m - first < MMA_GROUP ? tiles_m - first : (uint32_t)MMA_GROUP;
 	const uint32_t inside = blockIdx.x % (MMA_GROUP * tiles_n);
 
 	m = (first + inside % height) * MMA_M;

@@ -288,7 +288,7 @@ static inline unsigned ct_gemm_multiple_n(enum ct_gemm_kind kind)
 
 static inline unsigned ct_gemm_multiple_k(enum ct_gemm_kind kind)
 {
-	return kind == CT_GEMM_FP32 ? CT_GEMM_FP32_DEPTH
+	return kind == CT_GEMM_FP32 ? (unsigned)CT_GEMM_FP32_DEPTH
 				    : CT_GEMM_STAGE_BYTES / ct_gemm_bytes(kind);
 }
 

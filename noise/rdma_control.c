@@ -173,7 +173,7 @@ static struct ct_rdma_wish line_wish(const struct options *options, const struct
 				     .mtu = ct_rdma_mtu(&options->rdma),
 				     .events = events,
 				     .place = place,
-				     .bytes = WORD_BYTES * (1 + RECEIVES),
+				     .bytes = (uint64_t)WORD_BYTES * (1 + RECEIVES),
 				     .regions = 1};
 }
 

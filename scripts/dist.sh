@@ -15,7 +15,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/cotenant-fresh-root
 . ci/roots.sh
-version=$(git describe --tags --always --dirty 2>/dev/null || cat VERSION)
+# A root builds what is committed; --here what is in the tree.
+version=$(git describe --tags --always ${1:+--dirty} 2>/dev/null || cat VERSION)
 name=cotenant-$version-linux-$(uname -m)
 out=$PWD/build/dist
 
@@ -88,7 +89,15 @@ build_in_root() {
 	mkdir -p "$root/root/cotenant/build/vendor" "$out"
 	[ ! -s build/vendor/echarts.min.js ] ||
 		cp build/vendor/echarts.min.js "$root/root/cotenant/build/vendor/"
+	# Nor nvcc: kernels are machine code of the GPU, whatever the root's libraries are.
+	local kernels=
+	if [ -n "$(command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null)" ]; then
+		make -s build/kernels.fatbin
+		cp build/kernels.fatbin "$root/root/kernels.fatbin"
+		kernels=/root/kernels.fatbin
+	fi
 	in_root "$root" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive \
+		KERNELS_FROM="$kernels" \
 		sh -euc 'cd /root/cotenant
 			apt-get -q update && apt-get -q -y install --no-install-recommends git binutils patchelf
 			scripts/setup.sh --build

@@ -13,7 +13,7 @@ set -eu
 export LC_ALL=C
 
 build='make gcc libc6-dev pkg-config libhwloc-dev libjansson-dev libhdf5-dev libinih-dev liburing-dev libcmark-dev libmnl-dev libibverbs-dev'
-tests='libcmocka-dev python3 python3-h5py python3-scipy python3-matplotlib python3-jsonschema hdf5-tools iproute2 strace'
+tests='libcmocka-dev g++ python3 python3-h5py python3-scipy python3-matplotlib python3-jsonschema hdf5-tools iproute2 strace'
 # Used where the distribution has them; cotenant does without.
 optional='libopenblas-dev npm'
 lint='clang clang-tidy clang-format llvm libomp-dev cppcheck git'

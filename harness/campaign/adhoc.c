@@ -65,7 +65,7 @@ static bool set_peer_key(const struct scope *scope, const char *key, const char 
 
 	if (*end != '.' || !is_tenant_key(tenant_key))
 		return unknown_key(scope, key, err);
-	if (scope->peers->n == 0)
+	if (!scope->peers || scope->peers->n == 0)
 		return ct_usage(err, "%s: %s has no other end", key, scope->kind);
 	if (end != key + 4 && (only == 0 || only > scope->peers->n))
 		return ct_usage(err, "%s: it has %u other ends (peers = %u)", key, scope->peers->n,

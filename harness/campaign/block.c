@@ -202,7 +202,7 @@ bool ct_block_run(const struct ct_block_run *run, struct ct_block_record *record
 	*record = (struct ct_block_record){
 		.cell = visit->cell,
 		.block = visit->block,
-		.visit = run->visit,
+		.visit = run->place,
 		.seed = visit->seed,
 		.started_unix_ns = unix_ns(),
 		.solo_rate =

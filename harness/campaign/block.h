@@ -19,6 +19,7 @@ struct ct_block_run {
 	struct ct_store *store; /* raw samples stream into it */
 	struct ct_progress *progress;
 	uint32_t visit; /* index into the plan */
+	uint32_t place; /* position in the realised order: the same, unless visits are skipped */
 };
 
 /*

@@ -3,8 +3,10 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "harness/campaign/adaptive.h"
 #include "harness/campaign/block.h"
 #include "harness/campaign/ground.h"
 #include "harness/campaign/header.h"
@@ -18,7 +20,8 @@ struct campaign {
 	struct ct_ground ground;
 	struct ct_progress progress;
 	struct ct_store *store;
-	size_t n_failed, n_not_loaded;
+	struct ct_adaptive adaptive;          /* with --until */
+	size_t n_failed, n_not_loaded, n_run; /* blocks; run: now or before an interruption */
 	char first_failure[512];
 };
 
@@ -124,6 +127,11 @@ static bool keep_block(struct campaign *campaign, struct ct_block_record *record
 	return ct_store_block(campaign->store, record, &again);
 }
 
+static bool is_adaptive(const struct campaign *campaign)
+{
+	return campaign->request->plan->until.text[0] != '\0';
+}
+
 static bool run_visit(struct campaign *campaign, uint32_t visit, struct ct_error *err)
 {
 	const struct ct_plan *plan = campaign->request->plan;
@@ -135,13 +143,17 @@ static bool run_visit(struct campaign *campaign, uint32_t visit, struct ct_error
 		.store = campaign->store,
 		.progress = &campaign->progress,
 		.visit = visit,
+		.place = is_adaptive(campaign) ? (uint32_t)campaign->n_run : visit,
 	};
 	struct ct_block_record record = {0};
 	bool good;
 
 	good = ct_ground_step_aside(&campaign->ground, &campaign->links, cell->config, err) &&
 	       ct_block_run(&run, &record, err) && keep_block(campaign, &record, err);
+	good = good &&
+	       (!is_adaptive(campaign) || ct_adaptive_take(&campaign->adaptive, &record, err));
 	if (good) {
+		campaign->n_run++;
 		tally(campaign, &record);
 		ct_progress_block_done(&campaign->progress,
 				       record.status == CT_BLOCK_OK ? NULL : record.message, false);
@@ -195,10 +207,59 @@ static bool run_visits(struct campaign *campaign, struct ct_error *err)
 	return true;
 }
 
+static bool take_earlier(void *context, const struct ct_block_record *record, struct ct_error *err)
+{
+	struct campaign *campaign = context;
+
+	campaign->n_run++;
+	return ct_adaptive_take(&campaign->adaptive, record, err);
+}
+
+static bool open_adaptive(struct campaign *campaign, struct ct_error *err)
+{
+	const struct ct_plan *plan = campaign->request->plan;
+	bool *left_out = calloc(plan->n_cells, sizeof *left_out);
+	bool good = left_out || ct_broken_errno(err, "memory for %zu cells", plan->n_cells);
+
+	for (size_t c = 0; good && c < plan->n_cells; c++)
+		left_out[c] = campaign->request->job->configs[plan->cells[c].config].left_out;
+	good = good && ct_adaptive_init(&campaign->adaptive, plan, left_out, err) &&
+	       ct_store_each_block(campaign->store, take_earlier, campaign, err);
+	free(left_out);
+	return good;
+}
+
+/* Visit by visit, each chosen by what all before it have found. */
+static bool run_until_decided(struct campaign *campaign, struct ct_error *err)
+{
+	const struct ct_plan *plan = campaign->request->plan;
+	struct ct_error ignored; /* the file stands without this line */
+	uint32_t visit;
+	char text[256];
+
+	if (!open_adaptive(campaign, err))
+		return false;
+	ct_progress_begin(&campaign->progress, campaign->adaptive.sequential.budget, plan->n_cells,
+			  plan->duration_ns);
+	while (ct_adaptive_next(&campaign->adaptive, &visit)) {
+		const struct ct_live_block block = describe_block(campaign, visit);
+
+		if (ct_links_interrupted(&campaign->links))
+			return ct_fail(err, CT_ERR_INTERRUPTED, "interrupted");
+		ct_progress_block(&campaign->progress, &block);
+		if (!run_visit(campaign, visit, err))
+			return false;
+	}
+	ct_adaptive_text(&campaign->adaptive, text, sizeof text);
+	ct_progress_say(&campaign->progress, "info", text);
+	ct_store_log(campaign->store, "info", text, &ignored);
+	return true;
+}
+
 /* Blocks that failed are in the file with their reasons; the exit status must tell all the same. */
 static bool conclude(const struct campaign *campaign, struct ct_error *err)
 {
-	const size_t total = count_here(campaign);
+	const size_t total = is_adaptive(campaign) ? campaign->n_run : count_here(campaign);
 
 	if (campaign->n_failed > 0)
 		return ct_broken(err,
@@ -241,7 +302,8 @@ static bool run_campaign(struct campaign *campaign, struct ct_error *err)
 			       show_step, &campaign->progress, err) ||
 	    !open_store(campaign, err))
 		return false;
-	complete = run_visits(campaign, &cause);
+	complete = is_adaptive(campaign) ? run_until_decided(campaign, &cause)
+					 : run_visits(campaign, &cause);
 	ct_progress_end(&campaign->progress);
 	return finish(campaign, complete, &cause, err);
 }
@@ -257,6 +319,7 @@ bool ct_campaign_run(const struct ct_campaign_request *request, struct ct_error 
 	if (good)
 		good = run_campaign(&campaign, err);
 	ct_progress_end(&campaign.progress);
+	ct_adaptive_free(&campaign.adaptive);
 	ct_ground_free(&campaign.ground);
 	ct_links_free(&campaign.links);
 	return good;

@@ -155,7 +155,7 @@ static json_t *plan_json(const struct ct_campaign_request *request, const struct
 	const struct ct_job *job = request->job;
 	const struct ct_plan *plan = request->plan;
 
-	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:s*}",
 			 "design", job->design == CT_DESIGN_LOCKIN ? "lockin" : "blocks", "seed",
 			 (json_int_t)plan->seed, "replicates", (json_int_t)plan->replicates,
 			 "warmup_ns", (json_int_t)job->warmup_ns, "measure_ns",
@@ -163,7 +163,8 @@ static json_t *plan_json(const struct ct_campaign_request *request, const struct
 			 "epoch_ns", (json_int_t)job->epoch_ns, "configs", configs_json(job),
 			 "tenants", tenants_json(job->tenants, job->n_tenants), "victims",
 			 victims_json(ground), "aggressors", aggressors_json(job), "cells",
-			 cells_json(job, plan), "visits", visits_json(plan));
+			 cells_json(job, plan), "visits", visits_json(plan), "until",
+			 plan->until.text[0] ? plan->until.text : NULL);
 }
 
 /* {"config": {"tenant": {"cpus", "nodes", ...}}}: where everything really was. */

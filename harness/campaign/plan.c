@@ -167,8 +167,38 @@ static void draw_visits(struct ct_plan *plan, enum ct_design design, size_t repl
 	}
 }
 
-bool ct_plan_make(struct ct_plan *plan, const struct ct_job *job, uint64_t seed, uint64_t budget_ns,
-		  struct ct_error *err)
+bool ct_until_parse(struct ct_until *until, const char *text, struct ct_error *err)
+{
+	static const struct {
+		const char *name;
+		double q;
+	} quantiles[] = {{"p50", 0.5},  {"p90", 0.9},     {"p95", 0.95},
+			 {"p99", 0.99}, {"p99.9", 0.999}, {"p99.99", 0.9999}};
+	const char *colon = strchr(text, ':');
+	double percent;
+
+	*until = (struct ct_until){.q = 0};
+	if (!colon || strlen(text) >= sizeof until->text)
+		return ct_usage(err, "'%s' is not QUANTILE:MARGIN, such as p99:2%%", text);
+	for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++) {
+		if (strlen(quantiles[i].name) == (size_t)(colon - text) &&
+		    strncmp(quantiles[i].name, text, (size_t)(colon - text)) == 0)
+			until->q = quantiles[i].q;
+	}
+	if (until->q == 0)
+		return ct_usage(err, "'%s': a quantile is one of p50, p90, p95, p99, p99.9, p99.99",
+				text);
+	if (!ct_parse_percent(colon + 1, &percent, err))
+		return false;
+	if (!(percent >= 0.01 && percent <= 1000))
+		return ct_usage(err, "'%s': a margin is 0.01%% to 1000%%", text);
+	until->margin = percent / 100;
+	strcpy(until->text, text);
+	return true;
+}
+
+static bool make(struct ct_plan *plan, const struct ct_job *job, size_t reach, uint64_t seed,
+		 uint64_t budget_ns, struct ct_error *err)
 {
 	const size_t n_cells = count_cells(job);
 	uint32_t *order = NULL;
@@ -179,9 +209,12 @@ bool ct_plan_make(struct ct_plan *plan, const struct ct_job *job, uint64_t seed,
 	if (!choose_replicates(job, n_cells, budget_ns, &replicates, err) ||
 	    !check_extent(job, n_cells, replicates, err))
 		return false;
-	plan->n_visits = n_cells * replicates;
 	plan->replicates = replicates;
-	plan->duration_ns = preparation_ns(job) + plan->n_visits * block_ns(job);
+	plan->duration_ns = preparation_ns(job) + n_cells * replicates * block_ns(job);
+	if (replicates * reach > MAX_BLOCKS / n_cells)
+		reach = 1;
+	replicates *= reach;
+	plan->n_visits = n_cells * replicates;
 	plan->cells = calloc(n_cells + 1, sizeof *plan->cells);
 	plan->visits = calloc(plan->n_visits + 1, sizeof *plan->visits);
 	order = calloc(n_cells + replicates + 1, sizeof *order);
@@ -198,6 +231,25 @@ bool ct_plan_make(struct ct_plan *plan, const struct ct_job *job, uint64_t seed,
 	draw_visits(plan, job->design, replicates, order, flips);
 	free(order);
 	free(flips);
+	return true;
+}
+
+bool ct_plan_make(struct ct_plan *plan, const struct ct_job *job, uint64_t seed, uint64_t budget_ns,
+		  struct ct_error *err)
+{
+	return make(plan, job, 1, seed, budget_ns, err);
+}
+
+bool ct_plan_make_until(struct ct_plan *plan, const struct ct_job *job,
+			const struct ct_until *until, uint64_t seed, uint64_t budget_ns,
+			struct ct_error *err)
+{
+	if (job->design != CT_DESIGN_BLOCKS)
+		return ct_usage(err, "%s: --until stops campaigns of blocks, not design = lockin",
+				job->path);
+	if (!make(plan, job, CT_UNTIL_REACH, seed, budget_ns, err))
+		return false;
+	plan->until = *until;
 	return true;
 }
 

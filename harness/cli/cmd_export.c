@@ -178,7 +178,8 @@ static bool export_to_file(struct arguments *arguments, struct ct_error *err)
 		return ct_usage(err, "%s exists: --force replaces it", arguments->output);
 	if (asprintf(&temporary, "%s.tmp", arguments->output) < 0)
 		return ct_broken_errno(err, "memory for %s", arguments->output);
-	arguments->out = fopen(temporary, "we");
+	unlink(temporary); /* of an earlier run, or somebody's link: never written through */
+	arguments->out = fopen(temporary, "wxe");
 	if (!arguments->out) {
 		write_failed(arguments->output, errno, err);
 		goto out;

@@ -220,7 +220,8 @@ const struct ct_command ct_command_noise = {
 		 "  cotenant noise membw cpus=core:1 op=write -t 10s\n"
 		 "  cotenant noise membw intensity=25% pattern=square frequency=10Hz\n"
 		 "\n"
-		 "Ctrl-C ends it. Exit status: 0 it ran, 2 bad input, 4 it can't run here or "
+		 "Ctrl-C ends it.\n"
+		 "Exit status: 0 it ran, 2 bad input, 4 it can't run here or "
 		 "failed.\n",
 	.run = run,
 };

@@ -18,6 +18,7 @@ struct arguments {
 	const char *sets[MAX_SETS];
 	size_t n_sets;
 	uint64_t seed, budget_ns;
+	struct ct_until until;
 	bool have_seed, resume;
 	enum ct_progress_style progress;
 };
@@ -50,6 +51,9 @@ static bool take_option(int option, struct arguments *arguments, struct ct_error
 	case 'b':
 		return ct_parse_time(optarg, &arguments->budget_ns, err) ||
 		       ct_error_in(err, "--budget");
+	case 'u':
+		return ct_until_parse(&arguments->until, optarg, err) ||
+		       ct_error_in(err, "--until");
 	case 'S':
 		if (arguments->n_sets == MAX_SETS)
 			return ct_usage(err, "run: more than %d times --set", MAX_SETS);
@@ -73,6 +77,7 @@ static bool parse(int argc, char **argv, struct arguments *arguments, struct ct_
 						{"config", required_argument, NULL, 'c'},
 						{"seed", required_argument, NULL, 's'},
 						{"budget", required_argument, NULL, 'b'},
+						{"until", required_argument, NULL, 'u'},
 						{"set", required_argument, NULL, 'S'},
 						{"resume", no_argument, NULL, 'r'},
 						{"quiet", no_argument, NULL, 'q'},
@@ -111,12 +116,19 @@ static uint64_t seed_of(const struct ct_job *job)
 	return hash >> 32;
 }
 
-/* A resumed campaign goes on with its own seed and number of replicates, whatever is asked now. */
+/* A resumed campaign goes on with its own seed, replicates and end, whatever is asked now. */
 static bool choose_seed(struct arguments *arguments, struct ct_job *job, struct ct_error *err)
 {
 	if (arguments->resume) {
+		struct ct_store_plan planned;
+
+		if (!ct_store_planned(arguments->output, &planned, err))
+			return false;
 		arguments->budget_ns = 0;
-		return ct_store_planned(arguments->output, &arguments->seed, &job->replicates, err);
+		arguments->seed = planned.seed;
+		job->replicates = planned.replicates;
+		arguments->until = (struct ct_until){.q = 0};
+		return !planned.until[0] || ct_until_parse(&arguments->until, planned.until, err);
 	}
 	if (arguments->have_seed)
 		return true;
@@ -133,6 +145,15 @@ static bool choose_seed(struct arguments *arguments, struct ct_job *job, struct 
 	return true;
 }
 
+static bool make_plan(struct ct_plan *plan, const struct arguments *arguments,
+		      const struct ct_job *job, struct ct_error *err)
+{
+	if (arguments->until.text[0])
+		return ct_plan_make_until(plan, job, &arguments->until, arguments->seed,
+					  arguments->budget_ns, err);
+	return ct_plan_make(plan, job, arguments->seed, arguments->budget_ns, err);
+}
+
 static bool run(int argc, char **argv, struct ct_error *err)
 {
 	struct arguments arguments = {.configs = "", .progress = CT_PROGRESS_AUTO};
@@ -146,7 +167,7 @@ static bool run(int argc, char **argv, struct ct_error *err)
 	if (good) {
 		good = ct_job_select_configs(&job, arguments.configs, err) &&
 		       choose_seed(&arguments, &job, err) &&
-		       ct_plan_make(&plan, &job, arguments.seed, arguments.budget_ns, err);
+		       make_plan(&plan, &arguments, &job, err);
 		if (good) {
 			const struct ct_campaign_request request = {
 				.job = &job,
@@ -186,6 +207,13 @@ const struct ct_command ct_command_run = {
 		"      --seed N          order of blocks and random streams; default: drawn, and "
 		"stored\n"
 		"      --budget TIME     as many replicates as fit into TIME (10m), at least 2\n"
+		"      --until Q:MARGIN  stop when it is decided, for each cell, whether quantile "
+		"Q is\n"
+		"                        slowed by more than MARGIN (p99:2%), with 95 % "
+		"confidence\n"
+		"                        at whatever time it stops; at most the blocks of the "
+		"plan\n"
+		"                        or the budget, given to the cells not decided yet\n"
 		"      --set KEY=VALUE   overrides the job file: suite.replicates=4,\n"
 		"                        victim.dram.working_set=32M, tenant.victim.cpus=core:1\n"
 		"      --resume          go on with an interrupted campaign\n"

@@ -24,8 +24,11 @@ static bool failed(const char *path, int cause, struct ct_error *err)
 static bool write_through(const char *path, const char *temporary, ct_output_fn *write,
 			  void *context, struct ct_error *err)
 {
-	FILE *out = fopen(temporary, "we");
+	FILE *out;
 	bool ok;
+
+	unlink(temporary); /* somebody's link is never written through */
+	out = fopen(temporary, "wxe");
 
 	if (!out)
 		return failed(path, errno, err);

@@ -169,10 +169,11 @@ int ct_frame_reader_next(struct ct_frame_reader *reader, struct ct_frame_header 
 			 const void **payload, const char *what, struct ct_error *err)
 {
 	size_t available = reader->used - reader->start;
-	const unsigned char *at = reader->bytes + reader->start;
+	const unsigned char *at;
 
 	if (available < sizeof *header)
 		return 0;
+	at = reader->bytes + reader->start;
 	memcpy(header, at, sizeof *header);
 	if (!ct_frame_header_check(header, what, err))
 		return -1;

@@ -217,7 +217,8 @@ bool ct_analysis_make(struct ct_analysis *analysis, struct ct_results *results, 
 	     list_configs(analysis, err) && ct_evidence_each(results, take_cell, &work, err) &&
 	     ct_decomposition_make(&work, err) && ct_guarantee_make(&work, err) &&
 	     ct_grades_make(analysis, err) && ct_prices_make(analysis, err) &&
-	     ct_lockin_table_make(&analysis->lockin, results, confidence, err);
+	     ct_lockin_table_make(&analysis->lockin, results, confidence, err) &&
+	     ct_until_make(&analysis->until, analysis, err);
 	if (ok)
 		ct_sharing_find(analysis);
 	for (size_t i = 0; i < work.n_phases; i++)
@@ -242,5 +243,6 @@ void ct_analysis_free(struct ct_analysis *analysis)
 	free(analysis->grades);
 	free(analysis->prices);
 	ct_lockin_table_free(&analysis->lockin);
+	ct_until_table_free(&analysis->until);
 	*analysis = (struct ct_analysis){0};
 }

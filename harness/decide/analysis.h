@@ -15,6 +15,7 @@
 #include "harness/core/error.h"
 #include "harness/decide/evidence.h"
 #include "harness/decide/lockin.h"
+#include "harness/decide/until.h"
 #include "harness/stats/interval.h"
 #include "harness/store/results.h"
 
@@ -125,6 +126,7 @@ struct ct_analysis {
 	struct ct_grade *grades; /* one a config */
 	struct ct_price *prices;
 	size_t n_prices;
+	struct ct_until_table until;   /* empty unless it was to stop when decided */
 	struct ct_lockin_table lockin; /* empty unless the campaign was one by lock-in */
 };
 

@@ -180,6 +180,15 @@ static size_t count_modulated(const struct ct_results_tables *tables)
 	return n;
 }
 
+static bool stops_when_decided(const struct ct_results_tables *tables)
+{
+	json_t *plan = json_loads(tables->plan, 0, NULL);
+	bool until = json_is_string(json_object_get(plan, "until"));
+
+	json_decref(plan);
+	return until;
+}
+
 void ct_quality_make(struct ct_quality *quality, const struct ct_results *results,
 		     const struct ct_coupling *coupling)
 {
@@ -187,6 +196,9 @@ void ct_quality_make(struct ct_quality *quality, const struct ct_results *result
 
 	*quality = (struct ct_quality){.planned = count_own(tables)};
 	quality->elsewhere = tables->replicates * tables->n_cells - quality->planned;
+	/* A campaign that stops when it is decided is whole with what it needed. */
+	if (tables->complete && stops_when_decided(tables))
+		quality->planned = tables->n_blocks;
 	read_calibration(quality, tables->calibration);
 	for (size_t i = 0; i < coupling->n_cells; i++) {
 		const struct ct_cell_coupling *cell = &coupling->cells[i];

@@ -76,7 +76,7 @@ static bool fill(struct ct_signatures *signatures, const struct ct_results_table
 			continue;
 		at = signature_of(signatures, &tables->aggressors[cell->aggressor],
 				  cell->intensity);
-		if (!at)
+		if (!at || !at->shift)
 			return ct_broken_errno(err, "memory for signatures");
 		at->shift[victim * CT_LISTEN_CHANNELS + CT_LISTEN_P50] = log_slowdown(&effects[0]);
 		at->shift[victim * CT_LISTEN_CHANNELS + CT_LISTEN_P99] = log_slowdown(&effects[1]);
@@ -118,7 +118,7 @@ bool ct_signatures_load(struct ct_signatures *signatures, struct ct_results *mat
 
 void ct_signatures_free(struct ct_signatures *signatures)
 {
-	for (size_t i = 0; i < signatures->n; i++)
+	for (size_t i = 0; signatures->items && i < signatures->n; i++)
 		free(signatures->items[i].shift);
 	free(signatures->items);
 	*signatures = (struct ct_signatures){0};
@@ -139,6 +139,9 @@ static double distance(const struct ct_signature *signature, size_t channels, co
 	double cross = 0, squares = 0, sum = 0;
 	size_t n = 0;
 
+	*strength = 1;
+	if (!signature->shift)
+		return NAN;
 	for (size_t c = 0; c < channels; c++) {
 		const double expected = signature->shift[c];
 		double spread;

@@ -318,7 +318,8 @@ bool ct_voice_metrics(const struct ct_voice *voice, const struct ct_hearing *hea
 
 	if (snprintf(beside, sizeof beside, "%s.tmp", path) >= (int)sizeof beside)
 		return ct_usage(err, "%.64s...: the name is too long", path);
-	out = fopen(beside, "we");
+	unlink(beside); /* of an earlier run, or somebody's link: never written through */
+	out = fopen(beside, "wxe");
 	if (!out)
 		return ct_broken_errno(err, "%s", beside);
 	put_metrics(voice, hearing, cpu_seconds, out);

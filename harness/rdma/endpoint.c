@@ -59,7 +59,7 @@ static bool make_regions(struct ct_rdma_end *end, struct ct_error *err)
 	if (!ct_memory_map(&end->memory, wish->place, wish->bytes * wish->regions, CT_PAGES_BASE,
 			   err))
 		return false;
-	end->regions = calloc(wish->regions, sizeof *end->regions);
+	end->regions = calloc(wish->regions, sizeof(void *));
 	if (!end->regions)
 		return ct_broken_errno(err, "memory for regions");
 	for (unsigned i = 0; i < wish->regions; i++) {
@@ -244,7 +244,7 @@ bool ct_rdma_end_record(const struct ct_rdma_end *end, const char *token, enum c
 		good = ct_broken_errno(err, "memory for a record");
 	for (unsigned i = 0; good && i < record.n_qpns; i++)
 		record.qpns[i] = end->lanes[i].qp->qp_num;
-	for (unsigned i = 0; good && i < record.n_rkeys; i++)
+	for (unsigned i = 0; good && end->regions && i < record.n_rkeys; i++)
 		record.rkeys[i] = end->regions[i]->rkey;
 	good = good && ct_rdma_record_print(&record, out, size, err);
 	ct_rdma_record_free(&record);

@@ -5,6 +5,7 @@
 #include "harness/report/analysis_report.h"
 #include "harness/report/json.h"
 #include "harness/report/lockin_report.h"
+#include "harness/report/until_report.h"
 #include "harness/store/column.h"
 
 static json_t *quantile_json(const struct ct_cell_quantile *quantile, size_t k)
@@ -164,12 +165,12 @@ json_t *ct_analysis_json(const struct ct_analysis *analysis, const struct ct_slo
 		json_array_append_new(grades, grade_json(analysis, &analysis->grades[i]));
 	for (size_t i = 0; i < analysis->n_prices; i++)
 		json_array_append_new(prices, price_json(analysis, &analysis->prices[i]));
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o*}",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o*, s:o*}",
 			 "schema", "cotenant.analysis/1", "suite", tables->suite, "created",
 			 tables->created, "version", tables->version, "emulated", tables->emulated,
 			 "confidence", analysis->confidence, "cells", cells, "decomposition",
 			 decomposition, "guarantees", guarantees, "grades", grades,
 			 "partition_prices", prices, "lockin",
-			 ct_lockin_json(&analysis->lockin, tables), "slo",
-			 slo ? ranking_json(analysis, slo) : NULL);
+			 ct_lockin_json(&analysis->lockin, tables), "until",
+			 ct_until_json(analysis), "slo", slo ? ranking_json(analysis, slo) : NULL);
 }

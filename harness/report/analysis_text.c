@@ -9,6 +9,7 @@
 #include "harness/report/analysis_report.h"
 #include "harness/report/answers.h"
 #include "harness/report/lockin_report.h"
+#include "harness/report/until_report.h"
 #include "harness/store/column.h"
 
 enum { CELL_TEXT = 112 };
@@ -367,7 +368,8 @@ bool ct_analysis_print(const struct ct_analysis *analysis, const struct ct_slo *
 			"EMULATED: measured in software emulation (%s). No figure below says "
 			"anything about hardware.\n\n",
 			analysis->tables->emulated);
-	if (!ct_lockin_print(&analysis->lockin, analysis->tables, out, style, err))
+	if (!ct_until_print(analysis, out, style, err) ||
+	    !ct_lockin_print(&analysis->lockin, analysis->tables, out, style, err))
 		return false;
 	/* A campaign by lock-in has no blocks for the rest. */
 	if (analysis->lockin.n_pairs > 0 && !any_used(analysis))

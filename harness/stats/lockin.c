@@ -100,7 +100,7 @@ static bool make_segment(struct segment *segment, const struct ct_lockin_referen
 				    .length_s = segment_s,
 				    .degree = degree < MAX_DEGREE ? (size_t)degree : MAX_DEGREE};
 	segment->columns = segment->degree + 1 + COLUMNS_OF_ONE * n_references;
-	widest = segment->columns + 2 * CT_LOCKIN_HARMONICS;
+	widest = segment->columns + (size_t)2 * CT_LOCKIN_HARMONICS;
 	segment->begin = calloc(room + 1, sizeof(double));
 	segment->end = calloc(room + 1, sizeof(double));
 	segment->value = calloc(room + 1, sizeof(double));
@@ -222,7 +222,8 @@ static bool fit_harmonics(struct segment *segment, size_t r, const double *x,
 	}
 	memcpy(segment->right, left, n * sizeof(double));
 	if (!ct_least_squares(segment->work, segment->right, n,
-			      segment->degree + 1 + 2 * CT_LOCKIN_HARMONICS, segment->x, &squares))
+			      segment->degree + 1 + (size_t)2 * CT_LOCKIN_HARMONICS, segment->x,
+			      &squares))
 		return false;
 	for (size_t h = 0; h < CT_LOCKIN_HARMONICS; h++) {
 		estimate->cosine[h] = segment->x[segment->degree + 1 + 2 * h];
@@ -239,7 +240,7 @@ static bool fit_segment(struct segment *segment, struct ct_lockin_estimate *esti
 	double squares = 0;
 	bool good = true;
 
-	if (segment->n < 2 * (segment->columns + 2 * CT_LOCKIN_HARMONICS))
+	if (segment->n < 2 * (segment->columns + (size_t)2 * CT_LOCKIN_HARMONICS))
 		return false;
 	drift_columns(segment);
 	load_columns(segment);

@@ -446,7 +446,7 @@ static hid_t create_file(const char *path)
 	 */
 	H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110);
 	H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
-	file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+	file = H5Fcreate(path, H5F_ACC_EXCL, H5P_DEFAULT, access);
 	ct_h5_close(access);
 	return file;
 }

@@ -19,6 +19,7 @@
 #include "harness/store/h5write.h"
 #include "harness/store/header.h"
 #include "harness/store/journal.h"
+#include "harness/store/replay.h"
 
 struct ct_store {
 	char *path, *journal_path, *temporary_path;
@@ -260,7 +261,7 @@ bool ct_store_check(const char *path, bool resume, struct ct_error *err)
 	return ok;
 }
 
-bool ct_store_planned(const char *path, uint64_t *seed, uint64_t *replicates, struct ct_error *err)
+bool ct_store_planned(const char *path, struct ct_store_plan *planned, struct ct_error *err)
 {
 	struct ct_store *store = store_new(path, err);
 	struct ct_journal_index index = {0};
@@ -275,8 +276,14 @@ bool ct_store_planned(const char *path, uint64_t *seed, uint64_t *replicates, st
 				      store->journal_path);
 	}
 	if (ok) {
-		*seed = (uint64_t)json_integer_value(json_object_get(plan, "seed"));
-		*replicates = (uint64_t)json_integer_value(json_object_get(plan, "replicates"));
+		const char *until = json_string_value(json_object_get(plan, "until"));
+
+		*planned = (struct ct_store_plan){
+			.seed = (uint64_t)json_integer_value(json_object_get(plan, "seed")),
+			.replicates =
+				(uint64_t)json_integer_value(json_object_get(plan, "replicates")),
+		};
+		snprintf(planned->until, sizeof planned->until, "%s", until ? until : "");
 	}
 	json_decref(header);
 	ct_journal_index_free(&index);
@@ -405,6 +412,15 @@ bool ct_store_resume(struct ct_store **out, const char *path, const json_t *head
 	return ok;
 }
 
+bool ct_store_each_block(const struct ct_store *store, ct_store_block_fn *use, void *context,
+			 struct ct_error *err)
+{
+	bool ok = ct_journal_each_block(store->fd, store->journal_path, use, context, err);
+
+	/* The walk has moved the place that is written at. */
+	return lseek(store->fd, (off_t)store->good_end, SEEK_SET) >= 0 && ok;
+}
+
 static bool append_raw(struct ct_store *store, const uint32_t head[4],
 		       const struct ct_raw_sample *samples, size_t n, struct ct_error *err)
 {
@@ -529,9 +545,12 @@ bool ct_store_finish(struct ct_store *store, bool complete, struct ct_error *err
 {
 	struct build asked = {.store = store, .complete = complete};
 	/* Guarded: when a write fails, HDF5 keeps a file open that crashes its own exit handler. */
-	bool ok = sync_journal(store, err) &&
-		  ct_guarded(build, &asked, store->temporary_path, err) &&
-		  sync_file(store->temporary_path, err) && publish(store, err);
+	bool ok;
+
+	/* Whatever a crash, or somebody who wants us to write through a link, has left there. */
+	unlink(store->temporary_path);
+	ok = sync_journal(store, err) && ct_guarded(build, &asked, store->temporary_path, err) &&
+	     sync_file(store->temporary_path, err) && publish(store, err);
 
 	if (ok) {
 		/* The new name must be on the disk before the old one goes. */

@@ -36,8 +36,20 @@ bool ct_store_resume(struct ct_store **store, const char *path, const json_t *he
 		     struct ct_error *err);
 /* What create or resume would refuse at once, asked before anything is measured or set up. */
 bool ct_store_check(const char *path, bool resume, struct ct_error *err);
-/* Seed and number of replicates of the campaign whose journal lies beside `path`. */
-bool ct_store_planned(const char *path, uint64_t *seed, uint64_t *replicates, struct ct_error *err);
+/* What the campaign whose journal lies beside `path` was planned with. */
+struct ct_store_plan {
+	uint64_t seed, replicates;
+	char until[32]; /* "": it runs its replicates */
+};
+bool ct_store_planned(const char *path, struct ct_store_plan *planned, struct ct_error *err);
+/*
+ * Hands every committed block to `use`, in the order in which they were run. Of its phases only
+ * what they are and their histograms are there.
+ */
+typedef bool ct_store_block_fn(void *context, const struct ct_block_record *record,
+			       struct ct_error *err);
+bool ct_store_each_block(const struct ct_store *store, ct_store_block_fn *use, void *context,
+			 struct ct_error *err);
 /* Whether a block was finished before the interruption. */
 bool ct_store_has(const struct ct_store *store, uint32_t cell, uint32_t block);
 

@@ -152,7 +152,6 @@ static bool name_in(const char *file, const char *before, char name[STATE_TEXT])
 
 static bool run(char *const words[], int *status)
 {
-	extern char **environ;
 	pid_t pid;
 
 	return posix_spawn(&pid, words[0], NULL, NULL, words, environ) == 0 &&

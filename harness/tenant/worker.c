@@ -12,6 +12,7 @@
 #include "harness/probe/source.h"
 #include "harness/tenant/aside.h"
 #include "harness/tenant/limits.h"
+#include "harness/tenant/privilege.h"
 #include "harness/tenant/near_nic.h"
 #include "harness/tenant/protocol.h"
 
@@ -215,7 +216,7 @@ static bool take_role(struct ct_worker *worker, const json_t *setup, const struc
 	json_t *reply;
 
 	if (!resolve_place(worker, setup, err) || !put_under_limits(worker, setup, limits, err) ||
-	    !step_aside(worker, setup, err))
+	    !step_aside(worker, setup, err) || !ct_privileges_drop(err))
 		return false;
 	reply = json_object();
 	if (!reply || !place_reply(worker, reply, err) ||

@@ -7,10 +7,12 @@ from cotenant_test import USAGE, CotenantTest
 VICTIMS = {"null", "mem_latency", "mem_bandwidth", "gemm_cpu", "spin", "wakeup", "vmexit",
            "syscall", "pagefault", "ipc", "tcp_rr", "udp_rr", "tcp_stream", "connect"}
 AGGRESSORS = {"null", "membw", "llc", "tlb", "cpu", "mmap_churn", "ipi", "lock", "fork", "disk",
-              "tcp_flood", "vf_flood", "vf_control", "vf_interrupts"}
+              "tcp_flood", "vf_flood", "vf_control", "vf_interrupts",
+              "gpu_hbm", "gpu_l2", "gpu_sm", "gpu_pcie", "gpu_launch_flood", "gpu_alloc_churn",
+              "gpu_power", "gpu_atomics"}
 RESOURCES = {"core", "l1", "l2", "llc", "memory", "tlb", "interconnect", "scheduler", "kernel",
              "interrupt", "hypervisor", "network", "storage", "pcie", "power",
-             "rdma"}
+             "rdma", "gpu_sm", "gpu_l2", "gpu_memory", "gpu_front", "gpu_driver"}
 
 
 class ListJson(CotenantTest):

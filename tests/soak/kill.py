@@ -42,6 +42,7 @@ shared = yes
 delay = 20us
 [aggressor null]
 tenant = {tenant}
+intensity = 10
 """
 
 
@@ -183,7 +184,9 @@ def main():
     with tempfile.TemporaryDirectory(prefix="cotenant-kill-") as folder:
         campaign = Campaign(folder, limit)
         begin = time.monotonic()
-        subprocess.run(campaign.arguments("-q"), check=True, timeout=120)
+        # Exit 4 where a busy machine left the aggressor no time: that is not what is looked at.
+        first = subprocess.run(campaign.arguments("-q"), check=False, timeout=120)
+        check(first.returncode in (0, faults.ENVIRONMENT), "the undisturbed campaign failed")
         length = time.monotonic() - begin
         reference = campaign.plan()
         while sum(hits.values()) < asked.times and tries < 3 * asked.times:
@@ -199,6 +202,8 @@ def main():
             if blocks is not None:
                 hits[what] += 1
                 committed.append(blocks)
+            if tries % 20 == 0:
+                print(f"{sum(hits.values())} kills, {wrong} wrong", file=sys.stderr, flush=True)
     kept = sum(committed)
     print(f"{sum(hits.values())} kills in campaigns of {length:.1f} s and "
           f"{len(reference[2])} blocks: {hits['controller']} of the controller, {hits['worker']} "

@@ -2485,5 +2485,10 @@ static const char *const reference_lines[] = {
 	"tolerance_achieved 0.9596396890418081 5000.0 0.999 0.95",
 	"tolerance_rank 29956.0 29956.0 0.9999 0.95",
 	"tolerance_achieved 0.9500008758139175 29956.0 0.9999 0.95",
+	"sequential_t 5.357364079777765 5.0 0.95",
+	"sequential_t 4.2036602704157255 8.0 0.95",
+	"sequential_t 3.4381368532209176 12.0 0.9",
+	"sequential_t 3.563602925776545 30.0 0.95",
+	"sequential_t 4.0571918532266205 60.0 0.99",
 };
 /* clang-format on */

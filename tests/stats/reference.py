@@ -288,6 +288,21 @@ def lockin(rng):
         line("lockin_lo", mean - stats.t.ppf(0.975, df) * error, *arguments)
 
 
+def sequential():
+    """
+    The t at which the Bayes factor reaches 1 / alpha. With the effect drawn from a normal of standard
+    deviation c (of single values) the mean of n has 1 + n c^2 times its variance under the null, so
+    t over the root of that is Student's again.
+    """
+    for n, confidence in ((5, 0.95), (8, 0.95), (12, 0.9), (30, 0.95), (60, 0.99)):
+        root = np.sqrt(1 + n * 2.0**2)
+
+        def excess(t, n=n, root=root, confidence=confidence):
+            return (stats.t.pdf(t / root, n - 1) / root / stats.t.pdf(t, n - 1) -
+                    1 / (1 - confidence))
+        line("sequential_t", optimize.brentq(excess, 0.5, 50, xtol=1e-13), n, confidence)
+
+
 def bootstrap(rng):
     x = np.round(rng.lognormal(1, 0.5, 25), 4)
     for method in ("percentile", "BCa"):
@@ -306,6 +321,7 @@ def main():
                  least_squares, lockin):
         part(rng)
     planning()
+    sequential()
     if sys.argv[1:] != ["--header"]:
         print("\n".join(LINES))
         return

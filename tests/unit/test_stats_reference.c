@@ -23,6 +23,7 @@
 #include "harness/stats/nested.h"
 #include "harness/stats/quantile.h"
 #include "harness/stats/ranks.h"
+#include "harness/stats/sequential.h"
 #include "harness/stats/series.h"
 #include "harness/stats/tail.h"
 #include "harness/stats/tolerance.h"
@@ -92,6 +93,11 @@ static double lockin_shift(struct arguments *a)
 static double lockin_lo(struct arguments *a)
 {
 	return lockin(a).lo;
+}
+
+static double sequential_t(struct arguments *a)
+{
+	return ct_sequential_t((size_t)a->number[0], a->number[1]);
 }
 
 static double t_cdf(struct arguments *a)
@@ -472,6 +478,7 @@ static const struct {
 	{"tail_scale", tail_scale, 1e-5},
 	{"tail_log_likelihood", tail_log_likelihood, 1e-9},
 	{"autocorrelation", autocorrelation, 1e-9},
+	{"sequential_t", sequential_t, 1e-9},
 	{"least_squares", least_squares, 1e-11},
 	{"least_squares_residual", least_squares_residual, 1e-11},
 	{"lockin_shift", lockin_shift, 1e-9},

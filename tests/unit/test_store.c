@@ -468,7 +468,7 @@ static void what_is_there_is_never_overwritten(void **state)
 	json_t *header = sample_header(2, 42);
 	struct ct_error err = {0};
 	struct ct_store *store, *second;
-	uint64_t seed, replicates;
+	struct ct_store_plan planned;
 
 	assert_true(ct_store_check(place->path, false, &err));
 	assert_false(ct_store_check(place->path, true, &err));
@@ -481,9 +481,10 @@ static void what_is_there_is_never_overwritten(void **state)
 	assert_false(ct_store_resume(&second, place->path, header, &err));
 	assert_non_null(strstr(err.text, "in use"));
 	ct_store_abandon(store);
-	assert_true(ct_store_planned(place->path, &seed, &replicates, &err));
-	assert_int_equal(seed, 42);
-	assert_int_equal(replicates, 2);
+	assert_true(ct_store_planned(place->path, &planned, &err));
+	assert_int_equal(planned.seed, 42);
+	assert_int_equal(planned.replicates, 2);
+	assert_string_equal(planned.until, "");
 	finish(resume(place, 2), true);
 
 	assert_false(ct_store_create(&second, place->path, header, &err));
