@@ -6,7 +6,7 @@
 #   image.sh [--print-key]
 #
 # A kernel, an initial ramdisk that holds only the way to the disk, and a read-only disk image with
-# systemd, sshd, soft-RoCE, perftest and the libraries that cotenant is linked with. Kept in
+# sshd, soft-RoCE, perftest and the libraries that cotenant is linked with. Kept in
 # build/lab/image/KEY: the key is a digest of everything that goes in, so a second call does nothing.
 # Prints the folder. Needs no root where user namespaces are allowed (mmdebstrap decides).
 set -euo pipefail
@@ -14,28 +14,16 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/lab/common.sh
 . "$here/common.sh"
 
-# What is in the guest beside the essential packages. dbus: systemd-run needs it.
-packages='base-files base-passwd bash coreutils dash grep sed gawk findutils hostname mount
-	libc-bin util-linux login passwd tar gzip systemd systemd-sysv dbus openssh-server iproute2 kmod procps ethtool iputils-ping iperf3
-	ibverbs-providers ibverbs-utils rdmacm-utils perftest'
+# What is in the guest. There is no systemd in it: busybox's init and an ssh server boot in a third of
+# the time, and whatever a test wants is started through ssh.
+packages='base-files base-passwd bash coreutils dash grep sed findutils hostname mount libc-bin
+	util-linux tar gzip openssh-server iproute2 kmod procps ethtool iputils-ping iperf3
+	ibverbs-providers ibverbs-utils perftest'
 # The way to the disk, in the initial ramdisk.
 disk_modules='virtio_pci virtio_blk ext4 overlay'
 # The rest of the kernel that the lab wants; what it depends on comes along.
 guest_modules='virtio_net igb igbvf rdma_rxe ib_uverbs rdma_ucm crc32_generic crc32_pclmul
 	crc32c_generic crc32c_intel veth sch_tbf sch_fq sch_netem sch_ingress pktgen af_packet_diag'
-
-# Units that would only cost time in a machine without a clock, a user or a disk of its own.
-quiet_units='systemd-udevd.service systemd-udev-trigger.service systemd-udevd-control.socket
-	systemd-udevd-kernel.socket systemd-hwdb-update.service systemd-timesyncd.service
-	systemd-journal-flush.service systemd-pstore.service systemd-random-seed.service
-	systemd-update-utmp.service systemd-update-utmp-runlevel.service systemd-logind.service
-	systemd-remount-fs.service systemd-binfmt.service systemd-firstboot.service
-	systemd-machine-id-commit.service systemd-sysusers.service systemd-tmpfiles-setup-dev.service
-	ldconfig.service getty@tty1.service getty.target console-getty.service timers.target
-	sys-kernel-debug.mount sys-kernel-tracing.mount dev-hugepages.mount dev-mqueue.mount
-	modprobe@.service kmod-static-nodes.service networking.service
-	systemd-modules-load.service rdma-load-modules@.service rdma-ndd.service ssh.socket
-	serial-getty@ttyS0.service proc-sys-fs-binfmt_misc.automount'
 
 release=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 
@@ -117,27 +105,27 @@ copy_modules() {
 
 lab_files() {
 	local root=$1
-	mkdir -p "$root"/{etc/ssh/sshd_config.d,etc/systemd/system,root/.ssh,usr/local/sbin}
-	copy_modules "$root" $guest_modules # the list is words
+	mkdir -p "$root"/{etc/ssh/sshd_config.d,root/.ssh,usr/local/sbin}
+	# shellcheck disable=SC2086 # the list is words
+	copy_modules "$root" $guest_modules
 	install -m 600 "$keys/host" "$root/etc/ssh/ssh_host_ed25519_key"
 	install -m 644 "$keys/host.pub" "$root/etc/ssh/ssh_host_ed25519_key.pub"
 	install -m 600 "$keys/user.pub" "$root/root/.ssh/authorized_keys"
 	chmod 700 "$root/root" "$root/root/.ssh"
 	install -m 644 "$here/guest/sshd.conf" "$root/etc/ssh/sshd_config.d/lab.conf"
-	install -m 644 "$here/guest/lab.service" "$root/etc/systemd/system/lab.service"
-	# A machine without an identity would enable all its units at the first boot.
-	echo "$key" | md5sum | cut -c1-32 >"$root/etc/machine-id"
-	for unit in $quiet_units; do
-		ln -s /dev/null "$root/etc/systemd/system/$unit"
-	done
-	install -m 755 "$here/guest/control.sh" "$root/usr/local/sbin/lab-control"
+	install -m 644 "$here/guest/inittab" "$root/etc/inittab"
+	install -m 755 "$here/guest/boot.sh" "$root/usr/local/sbin/lab-boot"
+	install -m 755 "$(command -v busybox)" "$root/usr/local/sbin/busybox"
+	ln -s busybox "$root/usr/local/sbin/init"
 }
 
 make_initrd() {
 	local root=$work/initrd
 	mkdir -p "$root"/{bin,proc,sys,dev,disk,run,root,lab}
 	cp "$(command -v busybox)" "$root/bin/busybox"
+	# shellcheck disable=SC2086 # the lists are words
 	copy_modules "$root" $disk_modules
+	# shellcheck disable=SC2086
 	module_files $disk_modules | sed "s|^$kernel||" >"$root/modules"
 	install -m 755 "$here/guest/init" "$root/init"
 	lab_files "$root/lab"
@@ -164,6 +152,7 @@ make_disk() {
 		archives >"$work/sources.list"
 		[ -s "$work/sources.list" ] || fail "apt here has no Debian archive of '$release'"
 		echo "lab: making the guest's disk ($release)" >&2
+		# shellcheck disable=SC2086 # the lists are words
 		include=$(echo $packages $needed | tr ' ' ,)
 		mapfile -t options < <(apt_options)
 		mkdir -p "$lab/disk"
@@ -186,12 +175,13 @@ needed=$(library_packages)
 disk_key=$(
 	{
 		cat "$here/guest/configure.sh"
+		# shellcheck disable=SC2086 # the lists are words
 		echo "$release" $packages $needed
 	} | digest
 )
 key=$(
 	{
-		cat "$here/image.sh" "$here"/guest/{init,lab.service,sshd.conf,control.sh}
+		cat "$here/image.sh" "$here"/guest/{init,inittab,sshd.conf,boot.sh}
 		cat "$keys/user.pub" "$keys/host.pub"
 		kernel_package
 		echo "$disk_key"

@@ -9,8 +9,8 @@
 #   lab.sh ssh VM [COMMAND ...]    vm1 or vm2
 #   lab.sh push       copy the program, scripts and suites into both again
 #
-# vm1 has two virtual functions of one physical one, vf0 (10.77.1.1) and vf1 (10.77.2.1), each with
-# a soft-RoCE device (rxe0, rxe1); vm2 has peer0 (10.77.1.2, 10.77.2.2, rxe0). Job files reach them by
+# Each has two virtual functions of one physical one, vf0 (10.77.1.1 in vm1, 10.77.1.2 in vm2) and
+# vf1 (10.77.2.1, 10.77.2.2), with a soft-RoCE device each (rxe0, rxe1). Job files reach them by
 # `via = ssh -F build/lab/ssh_config vm1`. All files lie under build/lab; consoles and logs in
 # build/lab/log. Needs no KVM and no root, only the packages of scripts/setup.sh --lab. Timings in
 # here are those of an emulator: results are labelled, and no figure of them says anything of hardware.
@@ -90,7 +90,7 @@ boot() {
 	qemu-system-x86_64 -name "cotenant-lab-$vm" -nodefaults -no-user-config -display none \
 		-machine q35 -accel tcg,thread=multi -cpu max -smp "$cpus" -m "$memory" \
 		-kernel "$image/vmlinuz" -initrd "$image/initrd" \
-		-append "console=ttyS0 quiet net.ifnames=0 mitigations=off tsc=reliable systemd.firstboot=off lab.name=$vm" \
+		-append "console=ttyS0 quiet net.ifnames=0 mitigations=off tsc=reliable nowatchdog audit=0 apparmor=0 lab.name=$vm" \
 		-drive "file=$image/disk,format=raw,if=virtio,readonly=on" \
 		-netdev "user,id=control,restrict=on,hostfwd=tcp:127.0.0.1:$port-:22" \
 		-device virtio-net-pci,netdev=control,romfile= \
@@ -118,7 +118,7 @@ push() {
 	strip -o "$stage/bin/cotenant" "$program"
 	for vm in vm1 vm2; do
 		tar -C "$stage" -c bin -C "$root" scripts suites |
-			in_vm "$vm" "mkdir -p /opt/cotenant && tar -C /opt/cotenant -x --no-same-owner &&
+			in_vm "$vm" "mkdir -p /opt/cotenant /usr/local/bin && tar -C /opt/cotenant -x --no-same-owner &&
 				ln -sf /opt/cotenant/bin/cotenant /usr/local/bin/cotenant"
 	done
 	rm -rf "$stage"
@@ -142,7 +142,7 @@ up() {
 	local ports begin=$SECONDS
 	[ -z "$(pid_of vm1)$(pid_of vm2)" ] || fail "the lab is up already: lab.sh down ends it" 2
 	command -v qemu-system-x86_64 >/dev/null || fail "there is no QEMU: run scripts/setup.sh --lab"
-	qemu-system-x86_64 -device help 2>&1 | grep -q '"igb"' ||
+	qemu-system-x86_64 -device help 2>&1 | grep '"igb"' >/dev/null ||
 		fail "this QEMU has no igb, which came with 8.0: run scripts/setup.sh --lab"
 	mkdir -p "$log"
 	image=$("$here/image.sh")

@@ -8,21 +8,13 @@ cp "$root/usr/share/base-passwd/passwd.master" "$root/etc/passwd"
 cp "$root/usr/share/base-passwd/group.master" "$root/etc/group"
 sed -i 's/^root:\*:/root::/' "$root/etc/passwd"
 echo 'sshd:x:100:65534::/run/sshd:/usr/sbin/nologin' >>"$root/etc/passwd"
-echo 'messagebus:x:101:101::/nonexistent:/usr/sbin/nologin' >>"$root/etc/passwd"
-echo 'messagebus:x:101:' >>"$root/etc/group"
 cp "$root/usr/share/base-files/nsswitch.conf" "$root/etc/nsswitch.conf" 2>/dev/null ||
 	printf 'passwd: files\ngroup: files\nhosts: files\n' >"$root/etc/nsswitch.conf"
 printf '127.0.0.1 localhost\n' >"$root/etc/hosts"
 cp "$root/usr/share/openssh/sshd_config" "$root/etc/ssh/sshd_config"
-echo uninitialized >"$root/etc/machine-id"
 rm -f "$root/etc/resolv.conf"
 chmod 700 "$root/root"
 # Where alternatives would point to, as for OpenBLAS.
 find "$root/usr/lib" -name "libopenblas.so.*" -printf "/%P\n" | sed "s|^|/usr/lib|; s|/[^/]*$||" |
 	sort -u >"$root/etc/ld.so.conf.d/lab.conf"
 chroot "$root" ldconfig
-units=$root/etc/systemd/system
-mkdir -p "$units/multi-user.target.wants" "$units/sockets.target.wants"
-ln -sf /lib/systemd/system/multi-user.target "$units/default.target"
-ln -sf /lib/systemd/system/ssh.service "$units/multi-user.target.wants/ssh.service"
-ln -sf ../lab.service "$units/multi-user.target.wants/lab.service"
