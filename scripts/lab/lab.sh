@@ -139,9 +139,11 @@ set_up_network() {
 }
 
 up() {
-	local ports begin=$SECONDS
+	local tool ports begin=$SECONDS
 	[ -z "$(pid_of vm1)$(pid_of vm2)" ] || fail "the lab is up already: lab.sh down ends it" 2
-	command -v qemu-system-x86_64 >/dev/null || fail "there is no QEMU: run scripts/setup.sh --lab"
+	for tool in qemu-system-x86_64 mmdebstrap genext2fs busybox cpio depmod ssh ssh-keygen; do
+		command -v "$tool" >/dev/null || fail "there is no $tool: run scripts/setup.sh --lab"
+	done
 	qemu-system-x86_64 -device help 2>&1 | grep '"igb"' >/dev/null ||
 		fail "this QEMU has no igb, which came with 8.0: run scripts/setup.sh --lab"
 	mkdir -p "$log"
