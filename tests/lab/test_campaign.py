@@ -5,6 +5,8 @@ plan of which a part runs inside a virtual machine."""
 import html
 import json
 import re
+import shlex
+import subprocess
 import unittest
 
 from lab import (RDMA_AGGRESSORS, RDMA_VICTIMS, LabTest, in_machine, keep, settings, tenants, via)
@@ -21,11 +23,14 @@ SMALL = {"victim.rdma_write_bw.size": "4K", "victim.rdma_write_bw.tx_depth": 16,
          "victim.rdma_write_bw.batch": 4, "aggressor.rdma_flood.size": "4K",
          "aggressor.rdma_incast.size": "4K", "aggressor.rdma_cache.count": 64,
          "aggressor.vf_control.allow": "yes"}
+# A fifth of what each does alone: the emulator's own threads take the rest.
+GENTLE = {f"aggressor.{kind}.intensity": 20
+          for kind in ("tcp_flood", "vf_flood", "vf_interrupts", "vf_control", *RDMA_AGGRESSORS)}
 
 FLOOD = """
 [suite]
 name = lab-flood
-replicates = 5
+replicates = 12
 warmup = 50ms
 measure = 400ms
 recovery = 50ms
@@ -48,7 +53,8 @@ completion = event
 [aggressor vf_flood]
 tenant = neighbour
 peer = sink
-intensity = 40
+cap = 8000
+intensity = 80
 [config sriov]
 expect = sriov
 """
@@ -56,7 +62,6 @@ expect = sriov
 PARTS = """
 [suite]
 name = boundary
-seed = 7
 replicates = 2
 warmup = 20ms
 measure = 200ms
@@ -69,7 +74,7 @@ cpus = core:1
 [victim spin]
 [victim syscall]
 [aggressor cpu]
-intensity = 50
+intensity = 20
 [config host]
 [config guest]
 expect = vm
@@ -79,7 +84,7 @@ expect = vm
 class Sriov(LabTest):
     def test_the_whole_suite(self):
         path = self.campaign("suites/sriov.ini", *tenants(),
-                             *settings({**SHORT, **SLEEPING, **SMALL}))
+                             *settings({**SHORT, **SLEEPING, **SMALL, **GENTLE}))
         path = keep(path, "sriov.h5")
         cells = self.cells(path)
         pairs = {(cell["victim"], cell["aggressor"]) for cell in cells}
@@ -103,12 +108,14 @@ class Sriov(LabTest):
         self.assertIn("different functions of one PF", self.good("show", path).stdout)
 
     def test_a_flood_on_one_function_is_felt_on_the_other(self):
-        path = self.campaign(self.file("flood.ini", FLOOD), *tenants())
+        """The rate is far below what the function can do, so that the flood is held on a busy machine
+        as well; blocks are added until each victim's cell is decided."""
+        path = self.campaign(self.file("flood.ini", FLOOD), *tenants(), "--until", "p50:5%")
         path = keep(path, "flood.h5")
         for cell in self.cells(path):
             with self.subTest(cell["victim"]):
                 median = next(one for one in cell["quantiles"] if one["q"] == 0.5)
-                self.assertIn(cell["load"], ("held", "contended"))
+                self.assertEqual(cell["load"], "held")
                 self.assertTrue(median["clear_of_one"], median)
                 self.assertGreater(median["slowdown"]["lo"], 1, median)
 
@@ -135,8 +142,7 @@ class Boundary(LabTest):
         self.assertRegex(self.good("show", both).stdout, r"(?s)host.*guest|guest.*host")
 
     def there(self, command, given=b""):
-        import shlex
-        import subprocess
+        """Runs a command inside, with this input; what it wrote, as bytes."""
         done = subprocess.run([*shlex.split(via("vm1")), command], input=given,
                               capture_output=True, timeout=300, check=False)
         self.assertEqual(done.returncode, 0, done.stderr.decode())

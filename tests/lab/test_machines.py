@@ -26,6 +26,7 @@ cpus = core:1
 nic = {neighbour}
 [victim spin]
 [aggressor null]
+intensity = 20
 [config only]
 expect = {expect}
 """
