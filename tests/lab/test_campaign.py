@@ -31,10 +31,10 @@ FLOOD = """
 [suite]
 name = lab-flood
 replicates = 12
-warmup = 50ms
-measure = 400ms
-recovery = 50ms
-epoch = 100ms
+warmup = 100ms
+measure = 1s
+recovery = 100ms
+epoch = 1s
 [tenant victim]
 cpus = core:0
 [tenant server]
@@ -53,8 +53,8 @@ completion = event
 [aggressor vf_flood]
 tenant = neighbour
 peer = sink
-cap = 8000
-intensity = 80
+cap = 20000
+intensity = 4,12
 [config sriov]
 expect = sriov
 """
@@ -108,16 +108,19 @@ class Sriov(LabTest):
         self.assertIn("different functions of one PF", self.good("show", path).stdout)
 
     def test_a_flood_on_one_function_is_felt_on_the_other(self):
-        """The rate is far below what the function can do, so that the flood is held on a busy machine
-        as well; blocks are added until each victim's cell is decided."""
+        """How much of a flood a busy machine can emulate is not known before: of the doses that were
+        held, the strongest must be felt by both victims. Blocks are added until that is decided."""
         path = self.campaign(self.file("flood.ini", FLOOD), *tenants(), "--until", "p50:5%")
         path = keep(path, "flood.h5")
-        for cell in self.cells(path):
-            with self.subTest(cell["victim"]):
-                median = next(one for one in cell["quantiles"] if one["q"] == 0.5)
-                self.assertEqual(cell["load"], "held")
-                self.assertTrue(median["clear_of_one"], median)
-                self.assertGreater(median["slowdown"]["lo"], 1, median)
+        for victim in ("tcp_rr", "rdma_read_lat"):
+            held = [cell for cell in self.cells(path)
+                    if cell["victim"] == victim and cell["load"] == "held"]
+            with self.subTest(victim):
+                self.assertTrue(held, "no dose was held")
+                strongest = max(held, key=lambda cell: cell["intensity"])
+                median = next(one for one in strongest["quantiles"] if one["q"] == 0.5)
+                self.assertTrue(median["clear_of_one"], strongest)
+                self.assertGreater(median["slowdown"]["lo"], 1)
 
 
 class Boundary(LabTest):
