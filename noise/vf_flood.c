@@ -28,7 +28,8 @@
 
 enum {
 	BURST = 256, /* packets: 100 to 200 us at one to three million a second */
-	CAP_BURSTS = 500, /* a second at least, where the cap makes packets rare: bursts are short */
+	CAP_BURSTS =
+		500, /* a second at least, where the cap makes packets rare: bursts are short */
 	FLOWS_MAX = 256,
 	WAIT_MS = 5,
 	LOOK_NS = 5000000, /* how often the device is asked what it dropped */

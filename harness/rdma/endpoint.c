@@ -429,8 +429,8 @@ static bool reset_and_raise(struct ct_rdma_end *end, const struct ct_rdma_lane *
 
 /*
  * An answer or a timer that belongs to the failed attempt may come in between and make the queue
- * pair fail anew on its way up (soft-RoCE on Linux 6.1: "invalid mask or state"). Nothing is wrong then,
- * and the next attempt succeeds.
+ * pair fail anew on its way up (soft-RoCE on Linux 6.1: "invalid mask or state"). Nothing is wrong
+ * then, and the next attempt succeeds.
  */
 bool ct_rdma_lane_renew(struct ct_rdma_end *end, unsigned index, struct ct_error *err)
 {

@@ -29,7 +29,8 @@ void unlock(void)
 	pthread_mutex_unlock(&shared->lock);
 }
 
-/* The entry "verb:number:nth:times" of COTENANT_VERBS_FAIL; nth is 1 when left out, times no end. */
+/* The entry "verb:number:nth:times" of COTENANT_VERBS_FAIL; nth is 1 when left out, times no end.
+ */
 static bool asked_to_fail(const char *verb, int *number, unsigned *nth, unsigned *times)
 {
 	const char *at = getenv("COTENANT_VERBS_FAIL");
