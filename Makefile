@@ -6,6 +6,8 @@
 #   make test       unit and command-line tests; test-unit and test-cli run one kind,
 #                   TESTS="hist cli_list" only those files
 #   make test-browser  the HTML report in headless Chromium
+#   make lab        a campaign between two emulated machines with SR-IOV and RDMA, and its tests
+#                   (scripts/setup.sh --lab installs what that takes)
 #   make bench      the figures of BENCHMARKS.md, side by side with other tools;
 #                   PARTS="record_cost wakeup" only those
 #   make lint       format, warnings as errors, static analysis
@@ -79,7 +81,7 @@ FUZZERS     := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c))
 
 Q := $(if $(V),,@)
 
-.PHONY: all man soak dist demo test test-unit test-cli test-browser unit-tests bench bench-tools \
+.PHONY: all man soak dist demo test test-unit test-cli test-browser unit-tests lab bench bench-tools \
         fuzzers lint install clean print-cflags print-nvcc
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -248,6 +250,9 @@ demo: all
 	@echo
 	@echo "The report is $(DEMO_REPORT): open it in a browser, it needs no network."
 	@echo "The result is $(DEMO): '$(BUILD)/cotenant show $(DEMO)' prints it again, and h5dump or h5py read it."
+
+lab: all
+	$(Q)BUILD=$(BUILD) ci/lab.sh $(TESTS)
 
 bench: all bench-tools
 	$(Q)$(PYTHON) scripts/bench/run.py --build $(BUILD) $(PARTS)

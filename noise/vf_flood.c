@@ -28,6 +28,8 @@
 
 enum {
 	BURST = 256, /* packets: 100 to 200 us at one to three million a second */
+	CAP_BURSTS =
+		500, /* a second at least, where the cap makes packets rare: bursts are short */
 	FLOWS_MAX = 256,
 	WAIT_MS = 5,
 	LOOK_NS = 5000000, /* how often the device is asked what it dropped */
@@ -60,6 +62,7 @@ struct flood_thread {
 	struct mmsghdr messages[BURST];
 	struct iovec part;
 	unsigned n_messages, segments;
+	unsigned burst;       /* packets */
 	uint64_t due_ns;      /* the cap allows the next packet then */
 	double ns_per_packet; /* of this thread's share of the cap */
 	int dropped_fd;       /* of one thread: what the device dropped of all; else -1 */
@@ -190,7 +193,7 @@ static bool prepare_datagrams(struct flood_thread *self, struct ct_error *err)
 	const int payload = (int)self->flood->payload;
 
 	self->segments = (unsigned)self->flood->options->segments;
-	self->n_messages = (BURST + self->segments - 1) / self->segments;
+	self->n_messages = (self->burst + self->segments - 1) / self->segments;
 	self->datagrams = malloc(self->segments * self->flood->payload);
 	if (!self->datagrams)
 		return ct_broken_errno(err, "memory for datagrams");
@@ -224,6 +227,14 @@ static uint64_t read_dropped(const struct flood_thread *self)
 	return strtoull(text, NULL, 10);
 }
 
+/* So few that a cap of some thousand packets a second is not kept in lumps that a window misses. */
+static unsigned burst_of(const struct flood *flood)
+{
+	const uint64_t share = flood->options->cap / flood->env->threads / CAP_BURSTS;
+
+	return share < 1 ? 1 : share < BURST ? (unsigned)share : BURST;
+}
+
 static bool thread_setup(void *state, unsigned thread, void **thread_state, struct ct_error *err)
 {
 	const struct flood *flood = state;
@@ -233,6 +244,7 @@ static bool thread_setup(void *state, unsigned thread, void **thread_state, stru
 		return ct_broken_errno(err, "vf_flood: memory for thread %u", thread);
 	self->flood = flood;
 	self->dropped_fd = -1;
+	self->burst = burst_of(flood);
 	self->ns_per_packet = 1e9 * flood->env->threads / (double)flood->options->cap;
 	if (!open_flows(self, err) ||
 	    (flood->options->method == BY_PACKET ? !open_ring(self, err)
@@ -325,7 +337,7 @@ static bool burst(void *thread_state, uint64_t *units, struct ct_error *err)
 				 self->flood->env->endpoint);
 	if (wait_for_cap(self, now))
 		return true;
-	if (!(self->ring ? ct_packet_ring_send(self->ring, BURST, &sent, err)
+	if (!(self->ring ? ct_packet_ring_send(self->ring, self->burst, &sent, err)
 			 : send_datagrams(self, &sent, err)))
 		return ct_error_in(err, "vf_flood");
 	charge(self, now, sent);

@@ -15,12 +15,14 @@
 
 static const double quantiles[] = {0.5, 0.9, 0.99, 0.999, 0.9999};
 enum { N_QUANTILES = sizeof quantiles / sizeof quantiles[0], MAX_WORDS = 128 };
+#define EPOCH_LEAST_NS UINT64_C(10000000)
+#define EPOCH_MOST_NS  UINT64_C(10000000000)
 
 struct arguments {
 	const char *victim, *aggressor;
 	const char *words[MAX_WORDS];
 	size_t n_words;
-	uint64_t measure_ns, warmup_ns;
+	uint64_t measure_ns, warmup_ns, epoch_ns;
 	bool json;
 };
 
@@ -54,6 +56,7 @@ static bool parse(int argc, char **argv, struct arguments *arguments, struct ct_
 {
 	static const struct option options[] = {{"time", required_argument, NULL, 't'},
 						{"warmup", required_argument, NULL, 'w'},
+						{"epoch", required_argument, NULL, 'e'},
 						{"json", no_argument, NULL, 'j'},
 						{0}};
 	int option;
@@ -66,6 +69,8 @@ static bool parse(int argc, char **argv, struct arguments *arguments, struct ct_
 			return ct_error_in(err, "bench: -t");
 		if (option == 'w' && !ct_parse_time(optarg, &arguments->warmup_ns, err))
 			return ct_error_in(err, "bench: --warmup");
+		if (option == 'e' && !ct_parse_time(optarg, &arguments->epoch_ns, err))
+			return ct_error_in(err, "bench: --epoch");
 		arguments->json |= option == 'j';
 	}
 	for (; optind < argc; optind++) {
@@ -76,6 +81,8 @@ static bool parse(int argc, char **argv, struct arguments *arguments, struct ct_
 		return ct_usage(err, "bench: which victim? ('cotenant list victims' names them)");
 	if (arguments->measure_ns == 0)
 		return ct_usage(err, "bench: -t 0: nothing can be measured in no time");
+	if (arguments->epoch_ns < EPOCH_LEAST_NS || arguments->epoch_ns > EPOCH_MOST_NS)
+		return ct_usage(err, "bench: --epoch: from 10 ms to 10 s");
 	return true;
 }
 
@@ -118,7 +125,7 @@ static bool measure(struct ct_crew *crew, const struct arguments *arguments,
 		.role = role,
 		.warmup_ns = arguments->warmup_ns,
 		.measure_ns = arguments->measure_ns,
-		.epoch_ns = 100000000,
+		.epoch_ns = arguments->epoch_ns,
 		.loads = {{.intensity = adhoc->aggressor.common.intensity,
 			   .solo_rate = solo_rate,
 			   .blocks = adhoc->aggressor.ops && adhoc->aggressor.ops->blocks}},
@@ -320,7 +327,8 @@ static bool bench(struct ct_links *links, struct ct_ground *ground, struct ct_ad
 
 static bool run(int argc, char **argv, struct ct_error *err)
 {
-	struct arguments arguments = {.measure_ns = UINT64_C(2000000000), .warmup_ns = 300000000};
+	struct arguments arguments = {
+		.measure_ns = UINT64_C(2000000000), .warmup_ns = 300000000, .epoch_ns = 100000000};
 	struct ct_links links = {.signal_fd = -1};
 	struct ct_ground ground = {0};
 	struct ct_adhoc adhoc = {0};
@@ -341,9 +349,12 @@ const struct ct_command ct_command_bench = {
 	.name = "bench",
 	.summary = "one victim alone: its latency percentiles",
 	.usage =
-		"Usage: cotenant bench VICTIM [KEY=VALUE ...] [-t TIME] [--warmup TIME] [--json]\n"
+		"Usage: cotenant bench VICTIM [KEY=VALUE ...] [-t TIME] [--warmup TIME]\n"
+		"       [--epoch TIME] [--json]\n"
 		"\n"
-		"Measures one victim for TIME (default 2s) after a warm-up (default 300ms).\n"
+		"Measures one victim for TIME (default 2s) after a warm-up (default 300ms). What "
+		"the\n"
+		"kernel and the network function count is read once an epoch (default 100ms).\n"
 		"\n"
 		"KEY is a parameter of the victim ('cotenant list VICTIM' shows them), one that "
 		"every\n"

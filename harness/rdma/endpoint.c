@@ -8,6 +8,8 @@
 
 #include "harness/core/clock.h"
 
+enum { RENEWALS = 8 }; /* attempts to bring a queue pair up again */
+
 const char *const ct_rdma_type_names[] = {"rc", "uc", "ud", NULL};
 
 static const enum ibv_qp_type verbs_types[] = {IBV_QPT_RC, IBV_QPT_UC, IBV_QPT_UD};
@@ -414,13 +416,29 @@ void ct_rdma_lane_destroy(struct ct_rdma_end *end, unsigned index)
 	*lane = (struct ct_rdma_lane){0};
 }
 
-bool ct_rdma_lane_renew(struct ct_rdma_end *end, unsigned index, struct ct_error *err)
+static bool reset_and_raise(struct ct_rdma_end *end, const struct ct_rdma_lane *lane,
+			    struct ct_error *err)
 {
-	struct ct_rdma_lane *lane = &end->lanes[index];
 	struct ibv_qp_attr attr = {.qp_state = IBV_QPS_RESET};
 	int code = end->device->verbs.modify_qp(lane->qp, &attr, IBV_QP_STATE);
 
 	if (code != 0)
 		return ct_rdma_broken(err, code, "resetting a queue pair");
 	return to_init(end, lane, err) && to_receive(end, lane, err) && to_send(end, lane, err);
+}
+
+/*
+ * An answer or a timer that belongs to the failed attempt may come in between and make the queue
+ * pair fail anew on its way up (soft-RoCE on Linux 6.1: "invalid mask or state"). Nothing is wrong
+ * then, and the next attempt succeeds.
+ */
+bool ct_rdma_lane_renew(struct ct_rdma_end *end, unsigned index, struct ct_error *err)
+{
+	for (int attempt = 1; attempt < RENEWALS; attempt++) {
+		struct ct_error passing = {0};
+
+		if (reset_and_raise(end, &end->lanes[index], &passing))
+			return true;
+	}
+	return reset_and_raise(end, &end->lanes[index], err);
 }

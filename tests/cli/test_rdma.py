@@ -145,6 +145,14 @@ class Failures(Rdma):
                             ENVIRONMENT, "rdma_control", "deregistering")
 
 
+    def test_a_queue_pair_that_fails_while_it_is_raised_again(self):
+        """Once, by a late answer of its last life: it is raised once more. Always: that is told."""
+        once = self.noise("rdma_exception", COTENANT_VERBS_FAIL="modify_qp:22:100:1")
+        self.assert_good(once)
+        self.assert_refused(self.noise("rdma_exception", COTENANT_VERBS_FAIL="modify_qp:22:100"),
+                            ENVIRONMENT, "rdma_exception", "a queue pair", "Invalid argument")
+
+
 class Aggressors(Rdma):
     def test_each_works(self):
         for kind in AGGRESSORS:

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,16 +29,18 @@ void unlock(void)
 	pthread_mutex_unlock(&shared->lock);
 }
 
-/* The entry "verb:number:nth" of COTENANT_VERBS_FAIL; nth is 1 when left out. */
-static bool asked_to_fail(const char *verb, int *number, unsigned *nth)
+/* The entry "verb:number:nth:times" of COTENANT_VERBS_FAIL; nth is 1 when left out, times no end.
+ */
+static bool asked_to_fail(const char *verb, int *number, unsigned *nth, unsigned *times)
 {
 	const char *at = getenv("COTENANT_VERBS_FAIL");
 	const size_t length = strlen(verb);
 
 	*nth = 1;
+	*times = UINT_MAX;
 	while (at && *at) {
 		if (strncmp(at, verb, length) == 0 && at[length] == ':')
-			return sscanf(at + length, ":%d:%u", number, nth) >= 1;
+			return sscanf(at + length, ":%d:%u:%u", number, nth, times) >= 1;
 		at = strchr(at, ',');
 		at = at ? at + 1 : NULL;
 	}
@@ -51,15 +54,15 @@ bool fails(const char *verb)
 		unsigned calls;
 	} counts[16];
 	int number;
-	unsigned nth;
+	unsigned nth, times;
 
-	if (!asked_to_fail(verb, &number, &nth))
+	if (!asked_to_fail(verb, &number, &nth, &times))
 		return false;
 	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
 		if (counts[i].verb && strcmp(counts[i].verb, verb) != 0)
 			continue;
 		counts[i].verb = verb;
-		if (++counts[i].calls < nth)
+		if (++counts[i].calls < nth || counts[i].calls - nth >= times)
 			return false;
 		errno = number;
 		return true;
@@ -71,9 +74,9 @@ enum ibv_wc_status spoiled(void)
 {
 	static __thread unsigned completions;
 	int status;
-	unsigned nth;
+	unsigned nth, times;
 
-	if (!asked_to_fail("wc", &status, &nth) || ++completions < nth)
+	if (!asked_to_fail("wc", &status, &nth, &times) || ++completions < nth)
 		return IBV_WC_SUCCESS;
 	return (enum ibv_wc_status)status;
 }

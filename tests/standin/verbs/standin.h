@@ -7,7 +7,8 @@
  * real one overlaps happens in turn here. Latencies of it mean nothing.
  *
  * COTENANT_VERBS_FAIL = "reg_mr:12:3" makes the third call of that verb (and all later ones) fail
- * with that errno; "wc:12:100" gives the hundredth successful completion that status instead.
+ * with that errno, "reg_mr:12:3:1" only that one; "wc:12:100" gives the hundredth successful
+ * completion that status instead.
  * COTENANT_VERBS_PORT = "down" or "ib" changes the port.
  */
 #ifndef COTENANT_STANDIN_VERBS_H
