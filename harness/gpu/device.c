@@ -352,10 +352,19 @@ bool ct_gpu_alloc(const struct ct_gpu *gpu, size_t bytes, ct_cu_address *address
 	       ct_error_in(err, "%zu bytes of GPU memory", bytes);
 }
 
+/* A set-up that fails half-way frees memory that its first half is still filling. */
+static void let_work_end(const struct ct_gpu *gpu)
+{
+	if (gpu->stream)
+		CT_CUDA_QUIET(gpu->cuda, StreamSynchronize, gpu->stream);
+}
+
 void ct_gpu_free(const struct ct_gpu *gpu, ct_cu_address address)
 {
-	if (address)
-		CT_CUDA_QUIET(gpu->cuda, MemFree, address);
+	if (!address)
+		return;
+	let_work_end(gpu);
+	CT_CUDA_QUIET(gpu->cuda, MemFree, address);
 }
 
 bool ct_gpu_host_alloc(const struct ct_gpu *gpu, size_t bytes, void **memory, ct_cu_address *device,
@@ -372,8 +381,10 @@ bool ct_gpu_host_alloc(const struct ct_gpu *gpu, size_t bytes, void **memory, ct
 
 void ct_gpu_host_free(const struct ct_gpu *gpu, void *memory)
 {
-	if (memory)
-		CT_CUDA_QUIET(gpu->cuda, MemFreeHost, memory);
+	if (!memory)
+		return;
+	let_work_end(gpu);
+	CT_CUDA_QUIET(gpu->cuda, MemFreeHost, memory);
 }
 
 bool ct_gpu_available(char *why, size_t size)

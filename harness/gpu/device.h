@@ -68,11 +68,12 @@ bool ct_gpu_available(char *why, size_t size);
 /* Memory of the device, in which a failure names the size; plain cuMemAlloc, never managed. */
 bool ct_gpu_alloc(const struct ct_gpu *gpu, size_t bytes, ct_cu_address *address,
 		  struct ct_error *err);
-void ct_gpu_free(const struct ct_gpu *gpu, ct_cu_address address); /* 0 is fine */
+/* Both wait until the stream is empty. 0 and NULL are fine. */
+void ct_gpu_free(const struct ct_gpu *gpu, ct_cu_address address);
+void ct_gpu_host_free(const struct ct_gpu *gpu, void *memory);
 /* Page-locked memory of the host, which kernels reach at *device. */
 bool ct_gpu_host_alloc(const struct ct_gpu *gpu, size_t bytes, void **memory, ct_cu_address *device,
 		       struct ct_error *err);
-void ct_gpu_host_free(const struct ct_gpu *gpu, void *memory); /* NULL is fine */
 
 /* All work given to the stream is done; waits as `wait` of ct_gpu_open says. */
 static inline bool ct_gpu_finish(const struct ct_gpu *gpu, struct ct_error *err)
