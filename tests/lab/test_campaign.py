@@ -11,8 +11,10 @@ import unittest
 
 from lab import (RDMA_AGGRESSORS, RDMA_VICTIMS, LabTest, in_machine, keep, settings, tenants, via)
 
-SHORT = {"suite.replicates": 2, "suite.warmup": "20ms", "suite.measure": "200ms",
-         "suite.recovery": "50ms", "suite.epoch": "50ms"}
+# One epoch a phase: an emulated CPU comes in pieces of tens of milliseconds on a busy machine, and in
+# shorter epochs an aggressor would seem to pause.
+SHORT = {"suite.replicates": 2, "suite.warmup": "20ms", "suite.measure": "250ms",
+         "suite.recovery": "50ms", "suite.epoch": "250ms"}
 
 # Polling ends need a CPU each, and in here four of them share two with the emulator's own threads.
 SLEEPING = {f"victim.{kind}.completion": "event"
@@ -23,8 +25,8 @@ SMALL = {"victim.rdma_write_bw.size": "4K", "victim.rdma_write_bw.tx_depth": 16,
          "victim.rdma_write_bw.batch": 4, "aggressor.rdma_flood.size": "4K",
          "aggressor.rdma_incast.size": "4K", "aggressor.rdma_cache.count": 64,
          "aggressor.vf_control.allow": "yes"}
-# A fifth of what each does alone: the emulator's own threads take the rest.
-GENTLE = {f"aggressor.{kind}.intensity": 20
+# A twelfth of what each does alone: the emulator's own threads and the victim take the rest.
+GENTLE = {f"aggressor.{kind}.intensity": 8
           for kind in ("tcp_flood", "vf_flood", "vf_interrupts", "vf_control", *RDMA_AGGRESSORS)}
 
 FLOOD = """
