@@ -579,18 +579,27 @@ static void listen_to(struct ct_crew *crew, struct source *sources)
 	}
 }
 
-static void open_collector(struct collector *collector, const struct ct_crew *crew,
-			   struct source sources[CT_MAX_PARTS])
+/* How far times of the victim and of an aggressor may be apart that look the same. */
+static uint64_t doubt_of(const struct ct_crew *crew)
 {
 	int64_t worst_ns = 0;
 
+	for (size_t i = 0; i < crew->n_aggressors; i++) {
+		const struct ct_link *aggressor = &crew->aggressors[i];
+		const int64_t ns = crew->victim.clock_error_ns + aggressor->clock_error_ns;
+
+		if (!ct_link_same_clock(&crew->victim, aggressor) && ns > worst_ns)
+			worst_ns = ns;
+	}
+	return (uint64_t)worst_ns;
+}
+
+static void open_collector(struct collector *collector, const struct ct_crew *crew,
+			   struct source sources[CT_MAX_PARTS])
+{
 	for (size_t i = 0; i < CT_MAX_PARTS; i++)
 		sources[i] = (struct source){collector, i};
-	for (size_t i = 0; i < crew->n_aggressors; i++) {
-		if (crew->aggressors[i].clock_error_ns > worst_ns)
-			worst_ns = crew->aggressors[i].clock_error_ns;
-	}
-	collector->doubt_ns = (uint64_t)(crew->victim.clock_error_ns + worst_ns);
+	collector->doubt_ns = doubt_of(crew);
 	for (size_t i = 0; i < collector->plan->n_loads; i++) {
 		if (collector->plan->loads[i].smoothing_ns > collector->smoothing_ns)
 			collector->smoothing_ns = collector->plan->loads[i].smoothing_ns;

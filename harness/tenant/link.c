@@ -316,6 +316,26 @@ static bool check_hello(struct ct_link *link, struct ct_error *err)
 			 link->name, theirs ? theirs : "?", own);
 }
 
+bool ct_link_same_clock(const struct ct_link *a, const struct ct_link *b)
+{
+	const char *one = json_string_value(json_object_get(a->hello, "boot_id"));
+	const char *other = json_string_value(json_object_get(b->hello, "boot_id"));
+
+	return one && other && one[0] && strcmp(one, other) == 0;
+}
+
+/* Another worker under the same kernel, whose clock has been tied to ours; NULL: none yet. */
+static const struct ct_link *tied_sibling(const struct ct_links *links, const struct ct_link *link)
+{
+	for (size_t i = 0; i < links->n; i++) {
+		const struct ct_link *other = links->items[i];
+
+		if (other != link && other->clock_error_ns > 0 && ct_link_same_clock(other, link))
+			return other;
+	}
+	return NULL;
+}
+
 /*
  * Cristian's algorithm: of many round trips the shortest bounds the error by half its length.
  * Workers under the same kernel share our clock, and their offset is exactly 0.
@@ -325,10 +345,16 @@ static bool tie_clock(struct ct_links *links, struct ct_link *link, struct ct_er
 	enum { ROUND_TRIPS = 32 };
 	char own[CT_BOOT_ID_TEXT];
 	const char *theirs = json_string_value(json_object_get(link->hello, "boot_id"));
+	const struct ct_link *sibling = tied_sibling(links, link);
 	uint64_t best = UINT64_MAX;
 
 	if (theirs && strcmp(theirs, ct_boot_id(own)) == 0)
 		return true;
+	if (sibling) {
+		link->clock_offset_ns = sibling->clock_offset_ns;
+		link->clock_error_ns = sibling->clock_error_ns;
+		return true;
+	}
 	for (int i = 0; i < ROUND_TRIPS; i++) {
 		uint64_t before = ct_monotonic_ns(), round_trip;
 		json_t *reply = NULL;

@@ -60,6 +60,9 @@ void ct_links_free(struct ct_links *links); /* after every link has been closed 
 /* Takes what signals have come without waiting. */
 bool ct_links_interrupted(struct ct_links *links);
 
+/* Both workers are under the same kernel: their times can be compared without any error. */
+bool ct_link_same_clock(const struct ct_link *a, const struct ct_link *b);
+
 /* "" and "local": a child of the harness, behind nothing. */
 bool ct_via_is_local(const char *via);
 /* Refuses a `via` whose first word is no program that can be run. */

@@ -402,6 +402,24 @@ static void a_rank_that_dies_is_named_and_nobody_waits_for_it(void **state)
 	expect_failure(words, 2, parts);
 }
 
+static void workers_under_one_kernel_have_one_clock(void **state)
+{
+	struct ct_link first = {.hello = json_pack("{s:s}", "boot_id", "a kernel")};
+	struct ct_link same = {.hello = json_pack("{s:s}", "boot_id", "a kernel")};
+	struct ct_link other = {.hello = json_pack("{s:s}", "boot_id", "another")};
+	struct ct_link silent = {.hello = json_object()};
+
+	(void)state;
+	assert_true(ct_link_same_clock(&first, &same));
+	assert_false(ct_link_same_clock(&first, &other));
+	assert_false(ct_link_same_clock(&first, &silent));
+	assert_false(ct_link_same_clock(&silent, &silent));
+	json_decref(first.hello);
+	json_decref(same.hello);
+	json_decref(other.hello);
+	json_decref(silent.hello);
+}
+
 static void keys_place_all_peers_or_one(void **state)
 {
 	(void)state;
@@ -510,6 +528,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(an_aggressor_has_ranks_too),
 		cmocka_unit_test(a_rank_that_refuses_ends_the_setup_with_its_words),
 		cmocka_unit_test(a_rank_that_dies_is_named_and_nobody_waits_for_it),
+		cmocka_unit_test(workers_under_one_kernel_have_one_clock),
 		cmocka_unit_test(keys_place_all_peers_or_one),
 		cmocka_unit_test(words_about_peers_that_can_not_be_are_refused),
 		cmocka_unit_test(peers_are_listed_in_a_job),
