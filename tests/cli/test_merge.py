@@ -23,7 +23,10 @@ shared = yes
 [victim null]
 delay = 20us
 raw = 50
-[aggressor null]
+# Where a busy machine keeps this one back, it can prove that it was kept.
+[aggressor cpu]
+threads = 1
+intensity = 10
 [config one]
 [config two]
 tenant.neighbour.huge_pages = never
