@@ -36,7 +36,7 @@ GENTLE = {f"aggressor.{kind}.intensity": 8
 FLOOD = """
 [suite]
 name = lab-flood
-replicates = 8
+replicates = 6
 warmup = 100ms
 measure = 1s
 recovery = 100ms
