@@ -20,10 +20,10 @@ else
 fi
 
 status=0
-"$python" tests/run.py --build "$build" --python "$python" --limit 900 "${@/#/--only=}" \
+"$python" tests/run.py --build "$build" --python "$python" --limit 1800 "${@/#/--only=}" \
 	tests/lab/test_*.py || status=$?
 # For the log: timings of an emulator are no reason to fail. A tool that fails is.
 if [ $# -eq 0 ]; then
-	BUILD=$build "$python" scripts/lab/parity.py --rounds 3 --iterations 500 || [ $? -eq 1 ] || status=1
+	BUILD=$build "$python" scripts/lab/parity.py --rounds 2 --iterations 500 || [ $? -eq 1 ] || status=1
 fi
 exit "$status"

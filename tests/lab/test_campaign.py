@@ -36,7 +36,7 @@ GENTLE = {f"aggressor.{kind}.intensity": 8
 FLOOD = """
 [suite]
 name = lab-flood
-replicates = 8
+replicates = 6
 warmup = 100ms
 measure = 1s
 recovery = 100ms
@@ -90,7 +90,7 @@ expect = vm
 class Sriov(LabTest):
     def test_the_whole_suite(self):
         path = self.campaign("suites/sriov.ini", *tenants(),
-                             *settings({**SHORT, **SLEEPING, **SMALL, **GENTLE}))
+                             *settings({**SHORT, **SLEEPING, **SMALL, **GENTLE}), timeout=1500)
         path = keep(path, "sriov.h5")
         cells = self.cells(path)
         pairs = {(cell["victim"], cell["aggressor"]) for cell in cells}
@@ -116,7 +116,8 @@ class Sriov(LabTest):
     def test_a_flood_on_one_function_is_felt_on_the_other(self):
         """How much of a flood a busy machine can emulate is not known before: of the doses that were
         held, one at least must be felt by each victim. Blocks are added until that is decided."""
-        path = self.campaign(self.file("flood.ini", FLOOD), *tenants(), "--until", "p50:5%")
+        path = self.campaign(self.file("flood.ini", FLOOD), *tenants(), "--until", "p50:5%",
+                             timeout=900)
         path = keep(path, "flood.h5")
         for victim in ("tcp_rr", "rdma_read_lat"):
             held = [cell for cell in self.cells(path)
