@@ -3,7 +3,9 @@
 import json
 import unittest
 
-from cotenant_test import CotenantTest
+import jsonschema
+
+from cotenant_test import ROOT, CotenantTest
 
 GOOD, USAGE = 0, 2
 
@@ -17,7 +19,13 @@ class Listen(CotenantTest):
         result = self.listen("timer", "core", "-t", "8s", "-o", output, "--json", "--metrics",
                              str(metrics))
         self.assertEqual(result.status, GOOD, str(result))
-        summary = json.loads(result.stdout.splitlines()[-1])
+        lines = [json.loads(line) for line in result.stdout.splitlines()]
+        schema = json.loads((ROOT / "results-schema" / "listen.schema.json").read_text())
+        for line in lines:
+            jsonschema.validate(line, schema)
+        summary = lines[-1]
+        with self.assertRaises(jsonschema.ValidationError):
+            jsonschema.validate({**summary, "schema": "cotenant.other/1"}, schema)
         self.assertEqual(summary["schema"], "cotenant.listen/1")
         self.assertEqual([v["victim"] for v in summary["victims"]], ["timer", "core"])
         self.assertGreater(summary["epochs"], 5)
