@@ -18,10 +18,12 @@ static void print_line(void *context, const char *line)
 	fflush(stdout); /* a script's own words come after it, not before */
 }
 
-/* Installed they are in share/cotenant/scripts; beside a build, in the source tree. */
+/* Installed they are in share/cotenant/scripts; in the source tree one or two folders
+ * above a build. */
 static const char *find_scripts(char folder[PATH_MAX])
 {
-	static const char *const places[] = {"../share/cotenant/scripts", "../scripts"};
+	static const char *const places[] = {"../share/cotenant/scripts", "../scripts",
+					     "../../scripts"};
 	char self[PATH_MAX], candidate[PATH_MAX + 64];
 	ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
 
