@@ -9,6 +9,9 @@ import numpy as np
 
 from synthetic_campaign import Truth, write
 
+# What two loads may be to each other; `turns` is the one that a slowdown alone can't tell.
+WORLDS = ("larger", "half", "sum", "product", "queue", "turns")
+
 
 def together(world, effects):
     """Slowdown under loads that have these slowdowns alone, in a world that knows one rule."""
