@@ -1,16 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Unit and command-line tests under ASan and UBSan, then what has threads under TSan. With --build it
-# only builds what they need.
+# Unit and command-line tests under ASan and UBSan, then what has threads under TSan.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 suppressions=$PWD/ci/suppressions
 
-make -s -j"$(nproc)" BUILD=build/asan SANITIZE=address,undefined all unit-tests
-make -s -j"$(nproc)" BUILD=build/tsan SANITIZE=thread all unit-tests
-[ "${1:-}" != --build ] || exit 0
-
 build=build/asan
+make -s -j"$(nproc)" BUILD=$build SANITIZE=address,undefined all unit-tests
 ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 \
 	LSAN_OPTIONS=suppressions=$suppressions/lsan.txt:print_suppressions=0 \
 	UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
@@ -21,6 +17,7 @@ threaded=$(grep -lE 'pthread_create|thrd_create|_runner\.h|/crew\.h' tests/unit/
 	sed 's,.*/test_\(.*\)\.c,\1,' | xargs || true)
 if [ -n "$threaded" ]; then
 	build=build/tsan
+	make -s -j"$(nproc)" BUILD=$build SANITIZE=thread all unit-tests
 	TSAN_OPTIONS=suppressions=$suppressions/tsan.txt:halt_on_error=1 \
 		make -s BUILD=$build SANITIZE=thread TESTS="$threaded" test-unit
 fi

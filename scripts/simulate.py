@@ -9,6 +9,7 @@ alarms       400 pairs of equal campaigns, drifting and autocorrelated: how many
 power        p99 5 % slower, 10 blocks: how many pairs are called regressed
 equivalence  1 % slower, margin 3 %: how many pairs are called equivalent, how many regressed
 real         20 pairs of real campaigns of this machine, a reduced quick suite: how many are flagged
+prediction   pairs of aggressors in six worlds: error of predict beside the simple rules, coverage
 speed        a campaign of 10^8 raw samples: analyze against h5py reading the same data
 """
 import argparse
@@ -29,6 +30,7 @@ import numpy as np
 from scipy.stats import beta
 
 from synthetic_campaign import Truth, write
+from synthetic_pairs import WORLDS, Pairs, write_pairs
 
 ROOT = Path(__file__).resolve().parents[1]
 # What is left of suites/quick.ini for `real`, so that 40 campaigns fit into five minutes.
@@ -228,6 +230,43 @@ def real(options):
     say("inconclusive as a whole", undecided, n, "")
 
 
+# ---- prediction ----
+
+RULES = ("predict", "larger", "product", "sum")
+
+
+def predicted(options, i):
+    """For each world: the median error by rule, and how many measurements lie in their interval."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for world in WORLDS:
+            path = Path(folder) / "one.h5"
+            write_pairs(path, Pairs(world=world, blocks=5, samples=1000,
+                                    seed=options.seed * 1_000_003 + i))
+            value = json.loads(program(options, "predict", path, "--json", "-").stdout)
+            errors = {e["method"]: e["median_error"]["value"] for e in value["errors"]
+                      if e["quantile"] == "all"}
+            found[world] = errors, value["within"], value["judged"]
+    return found
+
+
+def prediction(options):
+    n = options.campaigns or 40
+    rows = spread(predicted, options, n)
+    print(f"Prediction, {n} campaigns of 3 victims, 6 aggressors and their 15 pairs, 5 blocks:")
+    for world in WORLDS:
+        errors = [row[world][0] for row in rows]
+        middle = {rule: median(e[rule] for e in errors) for rule in RULES}
+        print(f"  world {world}: median error "
+              + ", ".join(f"{rule} {middle[rule]:.2%}" for rule in RULES))
+        for rule in ("larger", "product"):
+            if rule != world:
+                say(f"world {world}: predict better than {rule}",
+                    sum(e["predict"] < e[rule] for e in errors), n, "")
+        say(f"world {world}: measured inside the interval", sum(row[world][1] for row in rows),
+            sum(row[world][2] for row in rows), "wanted: 95 %")
+
+
 # ---- speed ----
 
 def write_raw(path, total):
@@ -293,7 +332,7 @@ def peak_memory(options, path):
 
 
 PARTS = {"coverage": coverage, "alarms": alarms, "power": power, "equivalence": equivalence,
-         "real": real, "speed": speed}
+         "real": real, "prediction": prediction, "speed": speed}
 
 
 def main():

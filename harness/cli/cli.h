@@ -23,7 +23,7 @@ extern const struct ct_command ct_command_probe, ct_command_list, ct_command_ben
 	ct_command_noise, ct_command_plan, ct_command_run, ct_command_show, ct_command_export,
 	ct_command_validate, ct_command_worker, ct_command_merge, ct_command_analyze,
 	ct_command_compare, ct_command_qualify, ct_command_report, ct_command_restore,
-	ct_command_listen;
+	ct_command_listen, ct_command_predict;
 
 /* getopt_long said '?' or ':' (opterr is 0): the message for it, pointing to --help. */
 bool ct_cli_bad_option(int argc, char **argv, int option, struct ct_error *err);

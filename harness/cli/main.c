@@ -11,11 +11,11 @@
 #include "harness/core/version.h"
 
 static const struct ct_command *const commands[] = {
-	&ct_command_probe,   &ct_command_list,    &ct_command_bench,    &ct_command_noise,
-	&ct_command_plan,    &ct_command_run,     &ct_command_listen,   &ct_command_show,
-	&ct_command_analyze, &ct_command_compare, &ct_command_qualify,  &ct_command_report,
-	&ct_command_export,  &ct_command_merge,   &ct_command_validate, &ct_command_restore,
-	&ct_command_worker,
+	&ct_command_probe,   &ct_command_list,    &ct_command_bench,   &ct_command_noise,
+	&ct_command_plan,    &ct_command_run,     &ct_command_listen,  &ct_command_show,
+	&ct_command_analyze, &ct_command_predict, &ct_command_compare, &ct_command_qualify,
+	&ct_command_report,  &ct_command_export,  &ct_command_merge,   &ct_command_validate,
+	&ct_command_restore, &ct_command_worker,
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
