@@ -9,7 +9,7 @@
 #   scripts/setup.sh --browser and the browser that `make test-browser` looks at reports with
 #   scripts/setup.sh --lab     and the virtual lab of `make lab`: QEMU with SR-IOV, which Debian 12
 #                              has in its backports only; they are added to apt's sources then
-#   scripts/setup.sh --all     everything
+#   scripts/setup.sh --all     everything but the lab
 #   scripts/setup.sh --dry-run lists what is missing and installs nothing
 set -eu
 export LC_ALL=C
@@ -57,9 +57,8 @@ for argument; do
 		for_lab=yes
 		;;
 	--all)
-		wanted="$wanted $lint $bench $browser $boundaries $lab"
+		wanted="$wanted $lint $bench $browser $boundaries"
 		welcome="$welcome $lint_optional"
-		for_lab=yes
 		;;
 	--dry-run) dry_run=yes ;;
 	-h | --help)
