@@ -52,9 +52,11 @@ bool ct_privileges_drop(struct ct_error *err)
 	struct __user_cap_data_struct data[2] = {{0}};
 
 	bound();
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || syscall(SYS_capget, &header, data) != 0)
+	if (syscall(SYS_capget, &header, data) != 0)
 		return ct_broken_errno(err, "giving up privileges");
 	halves(data, kept);
-	return syscall(SYS_capset, &header, data) == 0 ||
+	/* Last: whoever sees this bit in /proc knows that the rest is gone. */
+	return (syscall(SYS_capset, &header, data) == 0 &&
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0) ||
 	       ct_broken_errno(err, "giving up privileges");
 }

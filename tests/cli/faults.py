@@ -78,7 +78,7 @@ FAULTS = [
           resumes=True),
     Fault("CLOCK_MONOTONIC jumps in a victim", f"clock who=victim {W} frame=EPOCH by=5",
           "clock jumped"),
-    Fault("CLOCK_MONOTONIC jumps in the controller", f"clock who=controller {W} at=40 by=100000",
+    Fault("CLOCK_MONOTONIC jumps in the controller", f"clock who=controller {W} in=wait at=3 by=100000",
           "hangs"),
     Fault("the wall clock jumps back a day", f"clock who=controller {W} clock=real by=-86400",
           status=0, failed=0),

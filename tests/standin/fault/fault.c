@@ -24,10 +24,12 @@
  * times= faults in all, over all processes; 0: no limit
  * file=  the end of a file's name;  error= the errno by name
  * frame= the type of a frame; a clock jumps as the worker sends that frame
+ * in=wait a clock jumps within a wait of a second or more, which therefore is over at once
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -216,12 +218,24 @@ int clock_gettime(clockid_t id, struct timespec *now)
 	int rc = get(id, now);
 
 	if (rc == 0 && plan.kind == FAULT_CLOCK && id == hit) {
-		if (plan.frame == 0 && !atomic_load(&jumped) && strike(FAULT_CLOCK))
+		if (plan.frame == 0 && !plan.in_wait && !atomic_load(&jumped) &&
+		    strike(FAULT_CLOCK))
 			atomic_store(&jumped, true);
 		if (atomic_load(&jumped))
 			now->tv_sec += plan.by;
 	}
 	return rc;
+}
+
+/* Calls of clock_gettime() between two frames differ from run to run; a long wait is always one. */
+int poll(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+	if (plan.kind == FAULT_CLOCK && plan.in_wait && timeout_ms >= 1000 &&
+	    !atomic_load(&jumped) && strike(FAULT_CLOCK)) {
+		atomic_store(&jumped, true);
+		return 0;
+	}
+	return ((int (*)(struct pollfd *, nfds_t, int))real("poll"))(fds, n, timeout_ms);
 }
 
 /* Which files a plan means: by the end of the name. */

@@ -55,6 +55,10 @@ static bool set(struct fault_plan *plan, const char *key, const char *value)
 		plan->real_time = strcmp(value, "real") == 0;
 		return true;
 	}
+	if (strcmp(key, "in") == 0) {
+		plan->in_wait = strcmp(value, "wait") == 0;
+		return plan->in_wait;
+	}
 	if (strcmp(key, "frame") == 0) {
 		if (!look_up(frames, value, &number))
 			return false;

@@ -29,7 +29,7 @@ struct fault_plan {
 	long skip, at, times, by;
 	int error; /* 0: a short write */
 	unsigned frame;
-	bool real_time;
+	bool real_time, in_wait;
 };
 
 /* From the environment. False: nothing is asked for, or it is not understood (then it is told). */
