@@ -205,6 +205,12 @@ $(STANDIN_CUDA): $(STANDIN_CUDA_SOURCES) $(wildcard tests/standin/cuda/*.h kerne
 	$(Q)$(CC) -std=gnu11 -I. -D_GNU_SOURCE -O2 -g -fPIC -shared -fvisibility=hidden $(WARNINGS) \
 		-o $@ $(STANDIN_CUDA_SOURCES) -lm -lpthread
 STANDINS += $(STANDIN_CUDA)
+# A library on top of the driver, whose stand-in it uses.
+STANDIN_CUBLASLT := $(BUILD)/tests/standin/libcublasLt.so.13
+$(STANDIN_CUBLASLT): tests/standin/cublaslt/cublaslt.c $(wildcard kernels/*.h)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -I. -D_GNU_SOURCE -O2 -g -fPIC -shared $(WARNINGS) -o $@ $< -ldl
+STANDINS += $(STANDIN_CUBLASLT)
 VERBS_STANDIN := $(BUILD)/tests/standin/libibverbs.so.1
 $(VERBS_STANDIN): $(wildcard tests/standin/verbs/*)
 	@mkdir -p $(@D)

@@ -76,6 +76,7 @@ static bool setup(const struct ct_aggressor_env *env, const void *opaque, void *
 	if (!ct_gpu_open(&churn->gpu, env->gpu, env->nic, CT_CU_WAIT_SPIN, err)) {
 		ct_error_in(err, "gpu_alloc_churn");
 	} else if (burst(churn, &units, err)) {
+		*env->device = ct_gpu_json(&churn->gpu);
 		*state = churn;
 		return true;
 	}

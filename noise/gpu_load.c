@@ -27,8 +27,10 @@ bool ct_gpu_load_open(struct ct_gpu_load *load, const char *name,
 	load->env = env;
 	load->submit = submit;
 	if (ct_gpu_open(&load->gpu, env->gpu, env->nic, CT_CU_WAIT_SPIN, err) &&
-	    open_events(load, err))
+	    open_events(load, err)) {
+		*env->device = ct_gpu_json(&load->gpu);
 		return true;
+	}
 	ct_gpu_load_close(load);
 	return ct_error_in(err, "%s", name);
 }

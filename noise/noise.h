@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <jansson.h>
+
 #include "harness/core/clock.h"
 #include "harness/core/error.h"
 #include "harness/core/param.h"
@@ -32,6 +34,8 @@ struct ct_aggressor_env {
 	const char *token;
 	const char *gpu; /* the tenant's `gpu` and `nic`, as the job file names them; NULL: none */
 	const char *nic;
+	json_t **device; /* to be set to what it was given of a GPU (ct_gpu_json); the harness's
+			    then */
 	uint64_t seed;
 	const atomic_bool *stop; /* blocking work must notice this within 100 ms */
 };

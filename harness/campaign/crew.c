@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "harness/gpu/in_force.h"
 #include "harness/tenant/protocol.h"
 
 /* Setting up may fault in gigabytes; nothing takes longer than this without being stuck. */
@@ -222,11 +223,22 @@ static bool connect_party(struct ct_crew *crew, struct party *party, struct ct_e
 	return true;
 }
 
+/* A GPU that is cut otherwise than when the campaign began is another experiment. */
+static bool check_gpu(const struct party *party, struct ct_error *err)
+{
+	const struct ct_placement *placement = party->actor->placement;
+	const json_t *device = json_object_get(*party->ready, "device");
+
+	return !placement || !placement->gpu || !device ||
+	       ct_gpu_in_force_same(placement->gpu, device, err) ||
+	       ct_error_in(err, "%s", party->link->name);
+}
+
 static bool set_up_workload(struct ct_crew *crew, const struct ct_crew_setup *setup,
 			    struct party *party, struct ct_error *err)
 {
 	return !party->actor || (set_up_one(crew, setup, party, 0, party->ready, err) &&
-				 connect_party(crew, party, err));
+				 check_gpu(party, err) && connect_party(crew, party, err));
 }
 
 static bool set_up(struct ct_crew *crew, const struct ct_crew_setup *setup, struct ct_error *err)
@@ -349,6 +361,8 @@ json_t *ct_placement_json(const struct ct_placement *placement, const struct ct_
 		json_object_set(json, "probe", placement->probe);
 	if (json && placement->function)
 		json_object_set(json, "function", placement->function);
+	if (json && placement->gpu)
+		json_object_set_new(json, "gpu", ct_gpu_in_force(placement->gpu));
 	return json;
 }
 
@@ -360,6 +374,7 @@ void ct_placement_free(struct ct_placement *placement)
 	free(placement->netns);
 	json_decref(placement->probe);
 	json_decref(placement->function);
+	json_decref(placement->gpu);
 	*placement = (struct ct_placement){0};
 }
 

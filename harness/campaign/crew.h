@@ -25,6 +25,9 @@ struct ct_placement {
 	int64_t clock_error_ns;  /* the offset is right within this; 0: the same clock */
 	json_t *probe;           /* its own environment, as seen from behind the boundary */
 	json_t *function;        /* what its `nic` is (harness/net/function.h); NULL: names none */
+	/* What its workloads were given of a GPU, as the first that uses one told it (device.h);
+	 * NULL: none did. Later ones must be given the same. */
+	json_t *gpu;
 };
 
 /* A workload to start: one entry of the job as one config sees it. Nothing here is owned. */

@@ -8,6 +8,7 @@
 
 #include "harness/campaign/functions.h"
 #include "harness/core/version.h"
+#include "harness/gpu/in_force.h"
 #include "harness/place/place.h"
 #include "harness/probe/probe.h"
 #include "harness/probe/statement.h"
@@ -291,6 +292,13 @@ static bool note_unfit(struct ct_fitness *fitness, struct ct_error *err)
 	return fitness->why_not || ct_broken_errno(err, "memory for a message");
 }
 
+/* The first workload of a tenant that uses a GPU tells what the tenant has of it. */
+static void note_gpu(struct ct_placement *placement, const json_t *ready)
+{
+	if (!placement->gpu)
+		placement->gpu = json_incref(json_object_get(ready, "device"));
+}
+
 static bool try_victim(struct ct_ground *ground, struct ct_links *links, size_t c, size_t v,
 		       struct ct_error *err)
 {
@@ -307,6 +315,7 @@ static bool try_victim(struct ct_ground *ground, struct ct_links *links, size_t 
 	if (!ct_crew_open(&crew, links, &setup, err))
 		return note_unfit(fitness, err);
 	fitness->ready = json_incref(crew.victim_ready);
+	note_gpu(&at->placements[ground->job->victims[v].tenant], crew.victim_ready);
 	ct_crew_close(&crew);
 	return true;
 }
@@ -346,10 +355,29 @@ static bool calibrate(struct ct_ground *ground, struct ct_links *links, size_t c
 	}
 	if (!ct_crew_open(&crew, links, &setup, err))
 		return note_unfit(fitness, err);
+	note_gpu(&at->placements[ground->job->aggressors[a].tenant], crew.aggressor_ready);
 	good = ct_ground_calibrate(links, &crew.aggressors[0], calibrate_seconds,
 				   &fitness->solo_rate, err);
 	ct_crew_close(&crew);
 	return good || note_unfit(fitness, err);
+}
+
+/* A config that promises a cut GPU: victims that use one were really given that. */
+static bool check_gpus(const struct ct_ground *ground, struct ct_error *err)
+{
+	for (size_t c = 0; c < ground->job->n_configs; c++) {
+		const struct ct_config *config = &ground->job->configs[c];
+
+		for (size_t v = 0; !config->left_out && v < ground->job->n_victims; v++) {
+			const size_t tenant = ground->job->victims[v].tenant;
+			const json_t *gpu = ground->configs[c].placements[tenant].gpu;
+
+			if (gpu && !ct_gpu_in_force_expect(gpu, config->expect, err))
+				return ct_error_in(err, "config '%s': tenant '%s'", config->name,
+						   config->tenants[tenant].name);
+		}
+	}
+	return true;
 }
 
 static bool measure_fitness(struct ct_ground *ground, struct ct_links *links, ct_ground_step *step,
@@ -404,7 +432,7 @@ bool ct_ground_prepare(struct ct_ground *ground, struct ct_links *links, const s
 	step(context, "probing the machine");
 	return probe_machine(ground, err) && ct_ground_place(ground, links, job, err) &&
 	       check_expectations(ground, err) &&
-	       measure_fitness(ground, links, step, context, err);
+	       measure_fitness(ground, links, step, context, err) && check_gpus(ground, err);
 }
 
 static void free_fitness(struct ct_fitness *fitness, size_t n)

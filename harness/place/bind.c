@@ -113,6 +113,29 @@ bool ct_bind_thread(const struct ct_place *place, unsigned i, struct ct_error *e
 	return good;
 }
 
+bool ct_bind_check(const struct ct_place *place, unsigned i, struct ct_error *err)
+{
+	hwloc_bitmap_t one = hwloc_bitmap_alloc();
+	const int cpu = ct_place_cpu(place, i);
+	cpu_set_t *set = NULL;
+	size_t size;
+	bool bound;
+
+	if (one && cpu >= 0 && hwloc_bitmap_set(one, (unsigned)cpu) == 0)
+		set = to_cpu_set(one, &size);
+	hwloc_bitmap_free(one);
+	if (!set)
+		return ct_broken(err, "no memory for a CPU set");
+	bound = affinity_equals(set, size) && sched_getcpu() == cpu;
+	CPU_FREE(set);
+	return bound ||
+	       ct_broken(
+		       err,
+		       "CPU %d was taken from it while it ran: the CPU was unplugged, or a cpuset "
+		       "changed; the kernel moved it to CPU %d",
+		       cpu, sched_getcpu());
+}
+
 bool ct_bind_thread_all(const struct ct_place *place, struct ct_error *err)
 {
 	return bind_to(place->cpus, err);

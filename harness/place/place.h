@@ -109,6 +109,11 @@ bool ct_places_overlap_check(const struct ct_named_place *places, const bool *sh
  */
 bool ct_bind_thread(const struct ct_place *place, unsigned i, struct ct_error *err);
 /* Binds the calling thread to all CPUs of the place, and checks. */
+/*
+ * Whether the calling thread, bound by ct_bind_thread, still is: the kernel moves a thread whose
+ * CPU was unplugged, or taken from its cpuset, and tells nobody.
+ */
+bool ct_bind_check(const struct ct_place *place, unsigned i, struct ct_error *err);
 bool ct_bind_thread_all(const struct ct_place *place, struct ct_error *err);
 
 enum ct_pages { CT_PAGES_BASE, CT_PAGES_TRANSPARENT, CT_PAGES_HUGE_2M, CT_PAGES_HUGE_1G };

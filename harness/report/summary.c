@@ -57,6 +57,7 @@ bool ct_summary_quality(const struct ct_summary *summary, struct ct_error *err)
 			" treatment epochs had the aggressor loading all the time\n",
 			quality->counted_epochs, quality->epochs);
 	ct_summary_functions(summary);
+	ct_summary_gpus(summary);
 	for (size_t i = 0; i < quality->n_warnings; i++)
 		fprintf(out, "  %s %s\n", summary->style.unicode ? "\u26a0" : "!",
 			quality->warnings[i]);

@@ -25,6 +25,8 @@ struct ct_summary {
 bool ct_summary_quality(const struct ct_summary *summary, struct ct_error *err);
 /* Lines of it: on which network functions victims and aggressors sat, where they name any. */
 void ct_summary_functions(const struct ct_summary *summary);
+/* ... and what they had of which GPU. */
+void ct_summary_gpus(const struct ct_summary *summary);
 /* Each victim alone: quantiles of its baselines. */
 bool ct_summary_baselines(const struct ct_summary *summary, struct ct_error *err);
 /* Victims against aggressors at their highest intensity. */

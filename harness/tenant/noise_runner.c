@@ -163,6 +163,8 @@ static void *noise_thread(void *argument)
 			run_flat_out(thread, generation);
 		else
 			run_paced(thread, generation);
+		if (!ct_bind_check(runner->env.place, thread->index, &err))
+			fail(runner, &err);
 	}
 	if (ready && runner->ops->thread_teardown)
 		runner->ops->thread_teardown(thread->state);

@@ -22,6 +22,7 @@ struct aggressor_role {
 	struct ct_aggressor_common common;
 	struct ct_texts endpoints;
 	char *answer;
+	json_t *device; /* what it was given of a GPU; NULL: it uses none */
 	struct ct_noise_runner runner;
 	bool started, loading, loaded;
 	uint64_t row_ns, ramp_until_ns, seed;
@@ -40,6 +41,7 @@ static void free_role(struct aggressor_role *role)
 	free(role->options);
 	ct_texts_free(&role->endpoints);
 	free(role->answer);
+	json_decref(role->device);
 	free(role);
 }
 
@@ -94,6 +96,7 @@ static bool start(struct ct_worker *worker, struct aggressor_role *role, const j
 		.token = worker->token,
 		.gpu = worker->gpu,
 		.nic = worker->nic,
+		.device = &role->device,
 		.seed = role->seed,
 	};
 	role->started = ct_noise_runner_start(&role->runner, role->ops, role->options,
@@ -115,6 +118,8 @@ static bool setup_role(struct ct_worker *worker, const json_t *setup, json_t *re
 	worker->role_state = role;
 	json_object_set_new(reply, "answer", json_string(role->answer));
 	json_object_set_new(reply, "threads", json_integer((json_int_t)role->runner.n_threads));
+	if (role->device)
+		json_object_set(reply, "device", role->device);
 	return true;
 }
 

@@ -181,7 +181,7 @@ static bool run_phase(struct ct_victim_runner *runner, struct ct_error *err)
 	good = run_loop(runner, end);
 	ct_recorder_end(&runner->recorder, ct_ticks(clock));
 	if (good)
-		return check_clock(runner, err);
+		return check_clock(runner, err) && ct_bind_check(runner->env.place, 0, err);
 	if (runner->ops->failure)
 		runner->ops->failure(runner->victim_state, err);
 	else

@@ -26,10 +26,10 @@ VICTIMS = [
     ["gpu_spin", "work=100"],
     ["gpu_chase", "loads=256", "working_set=64K"],
     ["gpu_chase", "loads=256", "working_set=1M", "load=strong", "seen=device"],
-    ["gpu_gemm", "m=128", "n=256", "k=64"],
+    ["gpu_gemm", "m=128", "n=256", "k=32"],
     ["gpu_gemm", "m=128", "n=128", "k=16", "precision=fp32"],
     ["gpu_gemm", "m=128", "n=256", "k=32", "precision=tf32"],
-    ["gpu_gemm", "m=128", "n=256", "k=32", "precision=fp16"],
+    ["gpu_gemm", "m=128", "n=128", "k=32", "precision=fp16"],
     ["gpu_decode", "layers=1", "hidden=64", "context=32", "vocabulary=64", "batch=2"],
     ["gpu_p2p", "size=64K"],
 ]
@@ -75,7 +75,7 @@ def has_kernels():
 class Gpu(CotenantTest):
     """Against the stand-in."""
 
-    def bench(self, *words, time="60ms", **options):
+    def bench(self, *words, time="300ms", **options):
         """One victim alone."""
         return self.cotenant("bench", *words, "-t", time, "--warmup", "10ms", **options)
 

@@ -41,6 +41,7 @@ struct trial {
 	struct ct_clock clock;
 	struct ct_place place;
 	struct ct_aggressor_env env;
+	json_t *device;
 	atomic_bool stop;
 	void *options;
 	void *state;
@@ -98,6 +99,7 @@ static void trial_begin(struct trial *trial, const char *name, unsigned threads,
 	trial->env = (struct ct_aggressor_env){.clock = &trial->clock,
 					       .place = &trial->place,
 					       .threads = threads,
+					       .device = &trial->device,
 					       .seed = 42,
 					       .stop = &trial->stop};
 }
@@ -114,6 +116,7 @@ static void trial_set(struct trial *trial, const char *key, const char *value)
 
 static void trial_end(struct trial *trial)
 {
+	json_decref(trial->device);
 	ct_params_free(trial->ops->params, trial->options);
 	free(trial->options);
 	ct_place_free(&trial->place);

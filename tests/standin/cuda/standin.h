@@ -121,4 +121,13 @@ bool stream_is_idle(struct stream *stream);
 void graph_free(struct graph *graph);
 uint64_t now_ns(void);
 
+/* ---- for stand-ins of libraries on top of the driver (api.c) ---- */
+
+/* What the call of another library is to return; they count and fail as ours do. */
+__attribute__((visibility("default"))) int standin_enter(const char *call);
+/* Their work, in the order of the stream. `work` stays as it is until that is done. */
+__attribute__((visibility("default"))) int standin_run(struct stream *stream,
+						       const struct ct_reference *work,
+						       const void *argument);
+
 #endif
