@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Every fault of tests/cli/faults.py, N times; prints the table of BENCHMARKS.md.
+"""Every fault of tests/cli/faults.py and world_faults.py, N times; prints the table of BENCHMARKS.md.
 
 tests/soak/faults.py [--times 5] [--only WORD]
 """
@@ -11,14 +11,44 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cli"))
 import faults  # noqa: E402
+import world_faults  # noqa: E402
 
 
 def outcome_words(fault):
+    if not isinstance(fault, faults.Fault):
+        return "failed block with its cause, campaign goes on, exit 4"
     if fault.resumes:
         return "ends with exit 4, `--resume` completes it"
     if fault.failed:
         return "failed block with its cause, campaign goes on, exit 4"
     return "no effect, exit 0"
+
+
+def try_one(fault):
+    """(outcome, what is wrong with it)."""
+    with tempfile.TemporaryDirectory(prefix="cotenant-fault-") as folder:
+        if isinstance(fault, faults.Fault):
+            outcome = faults.campaign_under(fault, folder)
+            return outcome, faults.verdict(fault, outcome)
+        world = fault()
+        outcome = world_faults.campaign_in(world, Path(folder))
+        return outcome, world_faults.verdict(world, outcome)
+
+
+def row(fault, times):
+    """Its line of the table; how often it did not come to what it must."""
+    injected = good = lost = left = 0
+    for _ in range(times):
+        outcome, wrong = try_one(fault)
+        good += wrong == ""
+        injected += outcome.injected
+        lost += abs(outcome.lost)
+        left += len(outcome.left_behind)
+        if wrong:
+            print(f"{fault.name}: {wrong}", file=sys.stderr)
+    print(f"| {fault.name} | {times} | {injected} | {outcome_words(fault)} | "
+          f"{good}/{times} | {lost} | {left} |", flush=True)
+    return times - good
 
 
 def main():
@@ -30,23 +60,14 @@ def main():
     wrong = 0
     print("| fault | campaigns | times injected | outcome | as it must be | blocks lost | "
           "left behind |\n| --- | ---: | ---: | --- | ---: | ---: | ---: |")
-    for fault in faults.FAULTS:
+    for fault in faults.FAULTS + world_faults.WORLDS:
         if asked.only not in fault.name:
             continue
-        injected = good = lost = left = 0
-        for _ in range(asked.times):
-            with tempfile.TemporaryDirectory(prefix="cotenant-fault-") as folder:
-                outcome = faults.campaign_under(fault, folder)
-            what = faults.verdict(fault, outcome)
-            good += what == ""
-            injected += outcome.injected
-            lost += abs(outcome.lost)
-            left += len(outcome.left_behind)
-            if what:
-                print(f"{fault.name}: {what}", file=sys.stderr)
-        wrong += asked.times - good
-        print(f"| {fault.name} | {asked.times} | {injected} | {outcome_words(fault)} | "
-              f"{good}/{asked.times} | {lost} | {left} |", flush=True)
+        why_not = "" if isinstance(fault, faults.Fault) else fault().why_not()
+        if why_not:
+            print(f"{fault.name}: left out, {why_not}", file=sys.stderr)
+        else:
+            wrong += row(fault, asked.times)
     return 1 if wrong else 0
 
 
