@@ -383,7 +383,7 @@ int ncclGetVersion(int *version)
 
 	*version = VERSION;
 	tell("this is a version");
-	return text && sscanf(text, "version=%d", version) != 1 ? BAD_ARGUMENT : SUCCESS;
+	return text && *text && sscanf(text, "version=%d", version) != 1 ? BAD_ARGUMENT : SUCCESS;
 }
 
 /* The descriptor stays open as long as the process, so that others can reach it. */
