@@ -25,6 +25,7 @@ enum {
 	VALUES = 13,   /* 0 to 12; 16 ranks sum up to 192, and bfloat16 is exact up to 256 */
 	BUFFER = 1 << 20,
 	WINDOW = 1 << 16, /* bytes of one check while it measures */
+	ID_DIGITS = 2 * CT_NCCL_ID_BYTES,
 	STOP_SLICE_NS = 100000000
 };
 
@@ -220,7 +221,7 @@ static bool check_window(struct rank *self, struct ct_error *err)
 
 /* What a rank tells the others: its kernel, its GPU; rank 0 also the unique id, in hexadecimal. */
 struct card {
-	char kernel[40], pci[CT_GPU_PCI], id[2 * CT_NCCL_ID_BYTES + 1];
+	char kernel[40], pci[CT_GPU_PCI], id[ID_DIGITS + 1];
 };
 
 static void kernel_id(char out[40])
@@ -249,7 +250,7 @@ static void write_card(const struct rank *self, const struct ct_nccl_id *id, cha
 
 static bool read_card(const char *text, struct card *card)
 {
-	_Static_assert(CT_GPU_PCI > 15 && CT_NCCL_ID_BYTES == 128, "the widths below");
+	_Static_assert(CT_GPU_PCI > 15 && ID_DIGITS == 256, "the widths below");
 	return sscanf(text, "%39s %15s %256s", card->kernel, card->pci, card->id) == 3;
 }
 
@@ -257,7 +258,7 @@ static bool read_id(const char *text, struct ct_nccl_id *id, struct ct_error *er
 {
 	struct card card;
 
-	if (!read_card(text, &card) || strlen(card.id) != 2 * CT_NCCL_ID_BYTES)
+	if (!read_card(text, &card) || strlen(card.id) != ID_DIGITS)
 		return ct_broken(err, "rank 0 told no unique id");
 	for (size_t i = 0; i < CT_NCCL_ID_BYTES; i++) {
 		unsigned byte;
@@ -301,7 +302,7 @@ static bool explain_one_gpu(const struct rank *self, const char *const *texts, s
 
 static void close_rank(struct rank *self)
 {
-	/* First the communicator: what waits on the stream ends with it. */
+	/* The communicator first: what waits on the stream ends with it. */
 	ct_nccl_close(self->nccl);
 	ct_gpu_host_free(&self->gpu, self->buffer);
 	ct_gpu_free(&self->gpu, self->out);
@@ -391,8 +392,6 @@ static double bus_factor(unsigned n_ranks)
 {
 	return 2.0 * (n_ranks - 1) / n_ranks;
 }
-
-extern char **environ;
 
 /* The library goes by its own variables: what was set is part of what was measured. */
 static json_t *library_variables(void)
