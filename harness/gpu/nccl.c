@@ -221,22 +221,28 @@ const char *ct_nccl_version_text(int version, char out[CT_NCCL_VERSION_TEXT])
 
 /* ---- waiting ---- */
 
-/* Some looks at the communicator and the clock are left out, so that they don't stand in samples.
- */
+/* A look at communicator and clock after so many at the stream: they must not stand in samples. */
 enum { LOOKS = 64, JOIN_SLICE_NS = 1000000 };
 
-/* Between two looks, while work is under way. CT_NCCL_DONE: go on waiting. */
-static enum ct_nccl_end look(const struct ct_nccl *nccl, const struct ct_nccl_wait *wait,
-			     uint64_t begin_ns, const char *what, struct ct_error *err)
+/* Whether the communicator is well; `busy`: with something that was only begun. */
+static enum ct_nccl_end ask(const struct ct_nccl *nccl, const char *what, bool *busy,
+			    struct ct_error *err)
 {
 	int status = SUCCESS;
 
 	if (!NCCL(nccl, CommGetAsyncError, err, nccl->comm, &status))
 		return CT_NCCL_FAILED;
-	if (status != SUCCESS && status != IN_PROGRESS) {
-		failed(nccl, status, what, err);
-		return status == REMOTE_ERROR ? CT_NCCL_REMOTE : CT_NCCL_FAILED;
-	}
+	*busy = status == IN_PROGRESS;
+	if (status == SUCCESS || *busy)
+		return CT_NCCL_DONE;
+	failed(nccl, status, what, err);
+	return status == REMOTE_ERROR ? CT_NCCL_REMOTE : CT_NCCL_FAILED;
+}
+
+/* Whether to go on waiting: CT_NCCL_DONE. */
+static enum ct_nccl_end bear(const struct ct_nccl_wait *wait, uint64_t begin_ns, const char *what,
+			     struct ct_error *err)
+{
 	if (atomic_load_explicit(wait->stop, memory_order_relaxed)) {
 		ct_broken(err, "nccl%s: stopped while waiting for the other ranks", what);
 		return CT_NCCL_STOPPED;
@@ -255,16 +261,14 @@ static enum ct_nccl_end settle(const struct ct_nccl *nccl, const struct ct_nccl_
 {
 	const struct timespec slice = {.tv_nsec = JOIN_SLICE_NS};
 	const uint64_t begin_ns = ct_monotonic_ns();
+	bool busy;
 
 	for (;;) {
-		int status = SUCCESS;
-		enum ct_nccl_end end;
+		enum ct_nccl_end end = ask(nccl, what, &busy, err);
 
-		if (!NCCL(nccl, CommGetAsyncError, err, nccl->comm, &status))
-			return CT_NCCL_FAILED;
-		if (status == SUCCESS)
-			return CT_NCCL_DONE;
-		end = look(nccl, wait, begin_ns, what, err);
+		if (end != CT_NCCL_DONE || !busy)
+			return end;
+		end = bear(wait, begin_ns, what, err);
 		if (end != CT_NCCL_DONE)
 			return end;
 		if (sleeps)
@@ -328,6 +332,7 @@ enum ct_nccl_end ct_nccl_finish(struct ct_nccl *nccl, const struct ct_gpu *gpu,
 				const struct ct_nccl_wait *wait, struct ct_error *err)
 {
 	const uint64_t begin_ns = ct_monotonic_ns();
+	bool busy;
 
 	for (unsigned looks = 1;; looks++) {
 		const int status = gpu->cuda->StreamQuery(gpu->stream);
@@ -339,8 +344,11 @@ enum ct_nccl_end ct_nccl_finish(struct ct_nccl *nccl, const struct ct_gpu *gpu,
 			ct_cuda_failed(gpu->cuda, status, "cuStreamQuery", err);
 			return CT_NCCL_FAILED;
 		}
-		if (looks % LOOKS == 0)
-			end = look(nccl, wait, begin_ns, "AllReduce", err);
+		if (looks % LOOKS == 0) {
+			end = ask(nccl, "AllReduce", &busy, err);
+			if (end == CT_NCCL_DONE)
+				end = bear(wait, begin_ns, "AllReduce", err);
+		}
 		if (end != CT_NCCL_DONE)
 			return end;
 		if (wait->yields)
