@@ -211,6 +211,15 @@ $(STANDIN_CUBLASLT): tests/standin/cublaslt/cublaslt.c $(wildcard kernels/*.h)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -I. -D_GNU_SOURCE -O2 -g -fPIC -shared $(WARNINGS) -o $@ $< -ldl
 STANDINS += $(STANDIN_CUBLASLT)
+# NCCL, on top of that driver: a new one, and one from before communicators could be made without
+# blocking.
+STANDIN_NCCL := $(BUILD)/tests/standin/libnccl.so.2 $(BUILD)/tests/standin/old/libnccl.so.2
+$(BUILD)/tests/standin/old/libnccl.so.2: private WARNINGS += -DSTANDIN_OLD
+$(STANDIN_NCCL): tests/standin/nccl/nccl.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -fPIC -shared -fvisibility=hidden $(WARNINGS) -o $@ $< \
+		-lpthread -ldl
+STANDINS += $(STANDIN_NCCL)
 VERBS_STANDIN := $(BUILD)/tests/standin/libibverbs.so.1
 $(VERBS_STANDIN): $(wildcard tests/standin/verbs/*)
 	@mkdir -p $(@D)

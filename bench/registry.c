@@ -35,6 +35,7 @@ const struct ct_victim_ops *const ct_victims[] = {
 	&ct_bench_gpu_gemm,
 	&ct_bench_gpu_decode,
 	&ct_bench_gpu_p2p,
+	&ct_bench_nccl_allreduce,
 	&ct_bench_ring_allreduce,
 	&ct_bench_alltoall,
 	NULL,

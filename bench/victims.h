@@ -35,6 +35,7 @@ extern const struct ct_victim_ops ct_bench_gpu_chase;
 extern const struct ct_victim_ops ct_bench_gpu_gemm;
 extern const struct ct_victim_ops ct_bench_gpu_decode;
 extern const struct ct_victim_ops ct_bench_gpu_p2p;
+extern const struct ct_victim_ops ct_bench_nccl_allreduce;
 extern const struct ct_victim_ops ct_bench_ring_allreduce;
 extern const struct ct_victim_ops ct_bench_alltoall;
 

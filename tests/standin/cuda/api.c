@@ -274,6 +274,14 @@ static int ready(const char *call)
 	return status ? status : current ? SUCCESS : INVALID_CONTEXT;
 }
 
+int si_context_device(int *device)
+{
+	int status = ready("cuCtxGetDevice");
+
+	*device = status ? -1 : current->device;
+	return status;
+}
+
 int si_memory_info(size_t *free_bytes, size_t *total)
 {
 	int status = ready("cuMemGetInfo");
@@ -657,6 +665,16 @@ int si_launch(const struct ct_reference *function, unsigned grid_x, unsigned gri
 	if (function->argument_size > 0)
 		memcpy(command.arguments, parameters[0], function->argument_size);
 	return stream_give(stream, &command);
+}
+
+int si_launch_host(struct stream *stream, void (*function)(void *argument), void *argument)
+{
+	int status = ready("cuLaunchHostFunc");
+
+	if (status || !function || !stream)
+		return status ? status : INVALID_HANDLE;
+	return stream_give(stream,
+			   &(struct command){.what = HOST, .function = function, .to = argument});
 }
 
 /* ---- for stand-ins of libraries on top of the driver ---- */

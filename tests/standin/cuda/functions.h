@@ -47,6 +47,7 @@ int si_primary_flags(int device, unsigned flags);
 int si_context_create(struct context **context, unsigned flags, int device);
 int si_context_destroy(struct context *context);
 int si_context_set(struct context *context);
+int si_context_device(int *device);
 int si_context_synchronize(void);
 int si_priority_range(int *least, int *greatest);
 int si_enable_peer(struct context *peer, unsigned flags);
@@ -90,6 +91,7 @@ int si_occupancy(int *blocks, const struct ct_reference *function, int threads, 
 int si_launch(const struct ct_reference *function, unsigned grid_x, unsigned grid_y,
 	      unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z,
 	      unsigned shared, struct stream *stream, void **parameters, void **extra);
+int si_launch_host(struct stream *stream, void (*function)(void *argument), void *argument);
 int si_capture_begin(struct stream *stream, int mode);
 int si_capture_end(struct stream *stream, struct graph **graph);
 int si_graph_instantiate(struct graph **exec, struct graph *graph, uint64_t flags);

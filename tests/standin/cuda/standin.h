@@ -83,12 +83,13 @@ struct event {
 };
 
 struct command {
-	enum { COPY, SET8, SET32, LAUNCH, RECORD, WAIT, GRAPH } what;
+	enum { COPY, SET8, SET32, LAUNCH, HOST, RECORD, WAIT, GRAPH } what;
 	void *to;
 	const void *from;
 	size_t n;
 	unsigned value;
 	const struct ct_reference *kernel;
+	void (*function)(void *argument);
 	struct ct_shape shape;
 	unsigned char arguments[512];
 	struct event *event;

@@ -40,6 +40,9 @@ static void work(const struct command *command)
 		reach(command->event, command->ticket);
 		return;
 	}
+	/* Also after a loss: whose function it is waits for it. */
+	if (command->what == HOST)
+		command->function(command->to);
 	if (lost())
 		return;
 	switch (command->what) {
@@ -64,6 +67,7 @@ static void work(const struct command *command)
 			work(c);
 		break;
 	case RECORD:
+	case HOST:
 		break;
 	}
 }
