@@ -59,7 +59,10 @@ note() {
 make_namespace() {
 	! exists "$1" || fail "the network namespace '$1' exists already: remove it first (down)"
 	note "$1"
-	act ip netns add "$1"
+	act ip netns add "$1" || {
+		rm -f "$state_dir/netns-$1.state"
+		exit 4
+	}
 	made="$made $1"
 	act ip -n "$1" link set lo up
 }
