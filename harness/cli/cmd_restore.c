@@ -106,7 +106,7 @@ const struct ct_command ct_command_restore = {
 		 "  resctrl groups        named cotenant-*, with no task in them, are removed\n"
 		 "  virtual functions     the number that vf.sh found is put back (vf.sh down)\n"
 		 "  MIG layouts           mode and layout that mig.sh found (mig.sh down)\n"
-		 "  network namespaces    that netns.sh made are removed (netns.sh down)\n"
+		 "  network namespaces    that netns.sh and netns-ranks.sh made are removed\n"
 		 "\n"
 		 "Nothing else is touched: only what carries our name or was noted in "
 		 "/run/cotenant.\n"

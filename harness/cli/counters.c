@@ -64,7 +64,7 @@ void ct_counters_print(const json_t *counters)
 	size_t i;
 
 	if (json_array_size(counters) > 0)
-		printf("per epoch of 100 ms, median and largest:\n");
+		printf("per epoch, median and largest:\n");
 	json_array_foreach((json_t *)(uintptr_t)counters, i, counter)
 	{
 		const char *source, *name, *unit, *what;

@@ -8,6 +8,7 @@
 enum {
 	PATIENCE_SLICES = 50, /* 50 slices of 100 ms without a byte: 5 s */
 	CONNECT_SLICES = 150,
+	GRACE_SLICES = 10, /* how long a rank's own worker has to tell first why it ended */
 	LINE = 64,
 	MOST_CHUNKS = 1 << 16,
 	WINDOW = 16384 /* elements checked when an epoch closes: some 100 us */
@@ -181,6 +182,31 @@ static bool check(struct ct_collective *self, size_t from, size_t to)
 	return true;
 }
 
+/* 0 slices: until it comes. */
+static void wait_for_stop(const struct ct_collective *self, unsigned slices)
+{
+	const struct timespec slice = {.tv_nsec = CT_TRANSPORT_SLICE_MS * 1000000L};
+
+	for (unsigned i = 0; slices == 0 || i < slices; i++) {
+		if (atomic_load_explicit(self->stop, memory_order_relaxed))
+			return;
+		nanosleep(&slice, NULL);
+	}
+}
+
+/*
+ * One iteration. A connection that ends tells rank 0 that another rank has gone, not why. That
+ * rank's own worker knows it (a signal, its last words), so it is given the time to be heard first.
+ */
+static bool run(struct ct_collective *self)
+{
+	if (self->kind->run(self))
+		return true;
+	if (self->rank == 0 && self->transport->outcome == CT_TRANSPORT_CLOSED)
+		wait_for_stop(self, GRACE_SLICES);
+	return false;
+}
+
 static void spoil(struct ct_collective *self, size_t from, size_t to)
 {
 	for (size_t i = from; i < to; i++)
@@ -194,7 +220,7 @@ bool ct_collective_connect(struct ct_collective *self, const char *const *texts,
 		return ct_error_in(err, "%s", self->kind->name);
 	self->patience = CONNECT_SLICES;
 	spoil(self, 0, self->count);
-	if (!self->kind->run(self) || !check(self, 0, self->count)) {
+	if (!run(self) || !check(self, 0, self->count)) {
 		ct_collective_failure(self, err);
 		return false;
 	}
@@ -206,7 +232,7 @@ bool ct_collective_iterate(struct ct_collective *self)
 {
 	const uint64_t begin = ct_ticks(self->clock);
 
-	if (self->wrong || !self->kind->run(self))
+	if (self->wrong || !run(self))
 		return false;
 	self->ticks += ct_ticks_end(self->clock) - begin;
 	self->iterations++;
@@ -229,14 +255,6 @@ void ct_collective_failure(const struct ct_collective *self, struct ct_error *er
 	ct_error_in(err, "%s", self->kind->name);
 }
 
-static void wait_for_stop(const struct ct_collective *self)
-{
-	const struct timespec slice = {.tv_nsec = CT_TRANSPORT_SLICE_MS * 1000000L};
-
-	while (!atomic_load_explicit(self->stop, memory_order_relaxed))
-		nanosleep(&slice, NULL);
-}
-
 /*
  * The next iteration is begun as soon as the last one is done, so rank 0 finds all others in it.
  * A connection that ends is the end of the workload, or of a rank, whose own worker tells why.
@@ -248,7 +266,7 @@ bool ct_collective_serve(struct ct_collective *self, struct ct_error *err)
 	if (self->stopped)
 		return true;
 	if (self->transport->outcome == CT_TRANSPORT_CLOSED) {
-		wait_for_stop(self);
+		wait_for_stop(self, 0);
 		return true;
 	}
 	ct_collective_failure(self, err);

@@ -13,7 +13,7 @@ import time
 
 from common import Bench, CanNotMeasure, machine, machine_line
 
-PARTS = ("record_cost", "timed_path", "wakeup", "spin", "bandwidth", "flood", "slowdown", "lockin",
+PARTS = ("record_cost", "timed_path", "wakeup", "spin", "bandwidth", "flood", "ring", "slowdown", "lockin",
          "harness_cost", "report", "demo")
 
 

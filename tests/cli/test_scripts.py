@@ -207,6 +207,33 @@ class Scripts(CotenantTest):
         self.assertEqual(self.log.read_text().splitlines()[-2:],
                          ["netns del ct-x", "netns del ct-y"])
 
+    def test_namespaces_of_ranks_without_apply_are_only_told(self):
+        result = self.script("netns-ranks.sh", "up", "--ranks", 3, "--rate", "1gbit")
+        self.assert_good(result)
+        for line in ("ip netns add cotenant-rank2", "ip netns add cotenant-switch",
+                     "ip -n cotenant-rank2 addr add 10.78.0.3/24 dev eth0", "rate 1gbit"):
+            self.assertIn(line, result.stdout)
+        self.assertNotIn("rank3", result.stdout)
+        self.assertEqual(self.log.read_text(), "")
+        self.assertFalse((self.folder / "state").exists())
+
+    def test_namespaces_of_ranks_that_fail_half_way_are_removed(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root")
+        result = self.script("netns-ranks.sh", "up", "--prefix", "ct-x", "--apply", fail_at=6)
+        self.refused(result, ENVIRONMENT, "has been removed")
+        self.assertEqual(self.log.read_text().splitlines()[-3:],
+                         [f"netns del ct-x-{name}" for name in ("switch", "rank0", "rank1")])
+        self.assertEqual(list((self.folder / "state").iterdir()), [])
+
+    def test_what_ranks_can_not_be_is_refused(self):
+        for words, message in ((("up", "--ranks", 17), "from 2 to 16"),
+                               (("up", "--ranks", "x"), "from 2 to 16"),
+                               (("up", "--prefix", "a/b"), "letters"),
+                               (("up", "--rate"), "needs a value"), (("sideways",), "say up")):
+            with self.subTest(words=words):
+                self.refused(self.script("netns-ranks.sh", *words), USAGE, message)
+
     def test_bad_names_are_refused(self):
         self.refused(self.script("netns.sh", "up", "one"), USAGE, "two different names")
         self.refused(self.script("netns.sh", "up", "a/b", "c"), USAGE, "letters")

@@ -11,6 +11,7 @@
  *        write      write() and pwrite() fail, or write half (error=short); file= says of which
  *        fsync      fsync() and fdatasync() fail
  *        clock      CLOCK_MONOTONIC jumps by by= seconds (CLOCK_REALTIME with clock=real)
+ *        corrupt    a float32 that recv() has got is another one (of messages of 1 KiB and more)
  *        garbage    a frame is replaced by noise
  *        short      half of a frame is sent
  *        duplicate  a frame is sent twice
@@ -35,10 +36,12 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -350,6 +353,16 @@ ssize_t pwrite64(int fd, const void *data, size_t n, off64_t offset)
 	ssize_t now = allowed(fd, n);
 
 	return now < 0 ? now : put(fd, data, (size_t)now, offset);
+}
+
+/* The byte with the exponent: whatever is added to that number later can't hide the change. */
+ssize_t recv(int fd, void *data, size_t n, int flags)
+{
+	ssize_t got = ((ssize_t(*)(int, void *, size_t, int))real("recv"))(fd, data, n, flags);
+
+	if (plan.kind == FAULT_CORRUPT && got >= 1024 && strike(FAULT_CORRUPT))
+		*(unsigned char *)(((uintptr_t)data + (size_t)got / 2) | 3) ^= 0x40;
+	return got;
 }
 
 /* SETUP tells a worker what it is. */

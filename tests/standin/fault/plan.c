@@ -13,11 +13,19 @@ struct word {
 	int value;
 };
 
-static const struct word kinds[] = {
-	{"malloc", FAULT_MALLOC},       {"fork", FAULT_FORK},   {"thread", FAULT_THREAD},
-	{"write", FAULT_WRITE},         {"fsync", FAULT_FSYNC}, {"clock", FAULT_CLOCK},
-	{"garbage", FAULT_GARBAGE},     {"short", FAULT_SHORT}, {"silence", FAULT_SILENCE},
-	{"duplicate", FAULT_DUPLICATE}, {"kill", FAULT_KILL},   {NULL, 0}};
+static const struct word kinds[] = {{"malloc", FAULT_MALLOC},
+				    {"fork", FAULT_FORK},
+				    {"thread", FAULT_THREAD},
+				    {"write", FAULT_WRITE},
+				    {"fsync", FAULT_FSYNC},
+				    {"clock", FAULT_CLOCK},
+				    {"garbage", FAULT_GARBAGE},
+				    {"short", FAULT_SHORT},
+				    {"silence", FAULT_SILENCE},
+				    {"duplicate", FAULT_DUPLICATE},
+				    {"kill", FAULT_KILL},
+				    {"corrupt", FAULT_CORRUPT},
+				    {NULL, 0}};
 static const struct word errors[] = {{"ENOMEM", ENOMEM}, {"ENOSPC", ENOSPC}, {"EIO", EIO},
 				     {"EAGAIN", EAGAIN}, {"short", 0},       {NULL, 0}};
 static const struct word frames[] = {{"HELLO", CT_MSG_HELLO},

@@ -13,6 +13,7 @@ enum fault_kind {
 	FAULT_WRITE,
 	FAULT_FSYNC,
 	FAULT_CLOCK,
+	FAULT_CORRUPT,
 	/* of a worker's frames: */
 	FAULT_GARBAGE,
 	FAULT_SHORT,
