@@ -20,7 +20,7 @@ SUITE = """[suite]
 name = counters
 replicates = 2
 warmup = 10ms
-measure = 700ms
+measure = 400ms
 epoch = 50ms
 [tenant victim]
 cpus = machine
@@ -64,7 +64,7 @@ class GpuCounters(CotenantTest):
                     counters["units"].asstr()[:])):
                 mine = readings["counter"][:] == i
                 if source == "gpu":
-                    found[name] = (units, readings["value"][:][mine], readings["epoch"][:][mine])
+                    found[name] = (units, readings["value"][:][mine])
             self.epochs = len(file["epochs"]["count"])
         return found
 
@@ -120,7 +120,7 @@ class GpuCounters(CotenantTest):
         """GPM is there, its newer metrics are not."""
         found = self.campaign(WHOLE + "gpm=1")
         self.assert_always(found, "gpm_sm_active", "1", 0.37)
-        self.assertEqual(len(found.get("gpm_switches", ("", [], []))[1]), 0)
+        self.assertEqual(len(found.get("gpm_switches", ("", []))[1]), 0)
 
     def test_what_fails_midway_is_absent_from_then_on(self):
         """The others go on, and so does the campaign."""
@@ -128,18 +128,18 @@ class GpuCounters(CotenantTest):
                               "later nvmlGpmSampleGet 999 4")
         self.assertGreater(len(found["power"][1]), 0)
         self.assertLess(len(found["power"][1]), len(found["temperature"][1]))
-        self.assertGreater(max(found["temperature"][2]), max(found["power"][2]))
+        # Of six calls one is made to see whether there is an answer, the sixth fails: four a block.
+        self.assertLessEqual(len(found["power"][1]), 2 * 4)
+        self.assertLessEqual(len(found["gpm_sm_active"][1]), 2 * 2)
 
     def test_a_gpu_that_is_lost_ends_all_its_counters(self):
         """It is not asked again, and the victim's epochs stand."""
         found = self.campaign(WHOLE + "gpm=1", "later nvmlDeviceGetTemperature 15 6")
-        longest = max(len(values) for _, values, _ in found.values())
         self.assertGreater(len(found["sm_clock"][1]), 0)
-        self.assertLess(len(found["sm_clock"][1]), self.epochs)
-        self.assertLessEqual(longest, self.epochs)
-        gone = max(found["temperature"][2])
-        # Asked before temperature, the clock had one answer more at most.
-        self.assertLessEqual(max(found["sm_clock"][2]), gone + 4)
+        # Asked before the temperature, the clock has one answer more in a block, at most.
+        self.assertLessEqual(len(found["sm_clock"][1]), len(found["temperature"][1]) + 2)
+        self.assertLessEqual(len(found["temperature"][1]), 2 * 4)
+        self.assertGreater(self.epochs, 2 * 5)
 
     def test_a_library_that_does_not_answer_costs_counters_only(self):
         """Its thread is left behind; the campaign ends in time, and good."""
