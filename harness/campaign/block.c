@@ -173,6 +173,7 @@ static bool run_crew(const struct ct_block_run *run, const struct ct_visit *visi
 	struct ct_crew_setup setup = {
 		.victim = ct_actor_of_victim(&job->victims[cell->victim], tenants, at->placements),
 		.avoid_cpus = at->victim_cpus,
+		.noise_cpus = at->noise_cpus,
 		.token = run->ground->token,
 		.seed = visit->seed,
 	};

@@ -125,6 +125,8 @@ static json_t *make_setup(const struct ct_crew_setup *setup, const struct party 
 		"token", setup->token, "seed", (json_int_t)(setup->seed >> 1), "rank", (int)rank,
 		"n_ranks", (int)actor->n_peers + 1);
 
+	if (message && setup->noise_cpus)
+		json_object_set_new(message, "noise", json_string(setup->noise_cpus));
 	if (message && rank == 0 && actor->n_peers > 0)
 		json_object_set(message, "endpoints", party->texts);
 	if (message &&

@@ -49,6 +49,7 @@ struct ct_crew_setup {
 	struct ct_actor aggressors[CT_MAX_PARTS];
 	size_t n_aggressors;
 	const char *avoid_cpus; /* CPUs of all victims on this host: "0,4-7" or "" */
+	const char *noise_cpus; /* of all aggressors; NULL: none are known */
 	const char *token;
 	uint64_t seed;
 };

@@ -308,6 +308,7 @@ static bool try_victim(struct ct_ground *ground, struct ct_links *links, size_t 
 		.victim = ct_actor_of_victim(&ground->job->victims[v],
 					     ground->job->configs[c].tenants, at->placements),
 		.avoid_cpus = at->victim_cpus,
+		.noise_cpus = at->noise_cpus,
 		.token = ground->token,
 	};
 	struct ct_crew crew;
@@ -344,6 +345,7 @@ static bool calibrate(struct ct_ground *ground, struct ct_links *links, size_t c
 						     at->placements)},
 		.n_aggressors = 1,
 		.avoid_cpus = at->victim_cpus,
+		.noise_cpus = at->noise_cpus,
 		.token = ground->token,
 	};
 	struct ct_crew crew;

@@ -22,7 +22,9 @@ static bool measure_null(struct ct_links *links, const struct ct_ground *ground,
 					   .epoch_ns = epoch_ns};
 	struct ct_victim_entry entry = {
 		.name = "null", .ops = ct_victim_find("null"), .tenant = job->victims[0].tenant};
-	struct ct_crew_setup setup = {.avoid_cpus = at->victim_cpus, .token = ground->token};
+	struct ct_crew_setup setup = {.avoid_cpus = at->victim_cpus,
+				      .noise_cpus = at->noise_cpus,
+				      .token = ground->token};
 	struct ct_crew crew;
 	bool good;
 

@@ -305,6 +305,7 @@ static bool bench(struct ct_links *links, struct ct_ground *ground, struct ct_ad
 		return false;
 	at = &ground->configs[0];
 	setup.avoid_cpus = at->victim_cpus;
+	setup.noise_cpus = at->noise_cpus;
 	setup.victim = ct_actor_of_victim(&adhoc->victim, adhoc->tenants, at->placements);
 	if (with)
 		setup.aggressors[setup.n_aggressors++] =

@@ -21,6 +21,6 @@ struct ct_counter {
 };
 
 /* Of one victim or one device; bounds a frame and a row of the recorder. */
-enum { CT_COUNTERS_MAX = 64 };
+enum { CT_COUNTERS_MAX = 128 };
 
 #endif

@@ -289,3 +289,150 @@ int ct_nvml_distance(struct ct_nvml *nvml, struct ct_nvml_device *a, struct ct_n
 	return find(nvml, "nvmlDeviceGetTopologyCommonAncestor", &function) ? function(a, b, level)
 									    : CT_NVML_NO_FUNCTION;
 }
+
+/* ---- what a GPU counts ---- */
+
+int ct_nvml_wide(struct ct_nvml *nvml, struct ct_nvml_device *device, const char *symbol,
+		 unsigned long long *value)
+{
+	int (*function)(struct ct_nvml_device *, unsigned long long *);
+
+	*value = 0;
+	return find(nvml, symbol, &function) ? function(device, value) : CT_NVML_NO_FUNCTION;
+}
+
+int ct_nvml_temperature(struct ct_nvml *nvml, struct ct_nvml_device *device, unsigned *celsius)
+{
+	enum { DIE = 0 }; /* nvmlTemperatureSensors_t */
+	int (*function)(struct ct_nvml_device *, int, unsigned *);
+
+	*celsius = 0;
+	return find(nvml, "nvmlDeviceGetTemperature", &function) ? function(device, DIE, celsius)
+								 : CT_NVML_NO_FUNCTION;
+}
+
+int ct_nvml_utilization(struct ct_nvml *nvml, struct ct_nvml_device *device, unsigned percent[2])
+{
+	int (*function)(struct ct_nvml_device *, unsigned *);
+
+	percent[0] = percent[1] = 0;
+	return find(nvml, "nvmlDeviceGetUtilizationRates", &function) ? function(device, percent)
+								      : CT_NVML_NO_FUNCTION;
+}
+
+int ct_nvml_ecc_errors(struct ct_nvml *nvml, struct ct_nvml_device *device, enum ct_nvml_ecc kind,
+		       unsigned long long *errors)
+{
+	enum { SINCE_LOADED = 0 }; /* nvmlEccCounterType_t */
+	int (*function)(struct ct_nvml_device *, int, int, unsigned long long *);
+
+	*errors = 0;
+	return find(nvml, "nvmlDeviceGetTotalEccErrors", &function)
+		       ? function(device, (int)kind, SINCE_LOADED, errors)
+		       : CT_NVML_NO_FUNCTION;
+}
+
+int ct_nvml_held_back(struct ct_nvml *nvml, struct ct_nvml_device *device,
+		      enum ct_nvml_policy policy, unsigned long long *ns)
+{
+	struct {
+		unsigned long long reference_us, ns;
+	} violation = {0, 0};
+	int (*function)(struct ct_nvml_device *, int, void *);
+	int status = CT_NVML_NO_FUNCTION;
+
+	if (find(nvml, "nvmlDeviceGetViolationStatus", &function))
+		status = function(device, (int)policy, &violation);
+	*ns = violation.ns;
+	return status;
+}
+
+/* ---- GPM ---- */
+
+/* nvmlGpmMetric_t. */
+struct gpm_metric {
+	unsigned id;
+	int status;
+	double value;
+	const char *names[3];
+};
+/* nvmlGpmMetricsGet_t, version 1. Its array grew from release to release under the same version;
+ * the library goes by `n`, and room for more than any has had costs nothing. */
+struct gpm_request {
+	unsigned version, n;
+	struct ct_nvml_sample *older, *newer;
+	struct gpm_metric metrics[512];
+};
+_Static_assert(sizeof(struct gpm_metric) == 40, "the ABI of nvmlGpmMetric_t");
+_Static_assert(offsetof(struct gpm_request, metrics) == 24, "the ABI of nvmlGpmMetricsGet_t");
+
+int ct_nvml_gpm_support(struct ct_nvml *nvml, struct ct_nvml_device *gpu)
+{
+	struct {
+		unsigned version, supported;
+	} answer = {1, 0};
+	int (*function)(struct ct_nvml_device *, void *);
+	int status = CT_NVML_NO_FUNCTION;
+
+	if (find(nvml, "nvmlGpmQueryDeviceSupport", &function))
+		status = function(gpu, &answer);
+	return status == CT_NVML_OK && !answer.supported ? CT_NVML_NOT_SUPPORTED : status;
+}
+
+int ct_nvml_sample_alloc(struct ct_nvml *nvml, struct ct_nvml_sample **sample)
+{
+	int (*function)(struct ct_nvml_sample **);
+
+	*sample = NULL;
+	return find(nvml, "nvmlGpmSampleAlloc", &function) ? function(sample) : CT_NVML_NO_FUNCTION;
+}
+
+void ct_nvml_sample_free(struct ct_nvml *nvml, struct ct_nvml_sample *sample)
+{
+	int (*function)(struct ct_nvml_sample *);
+
+	if (sample && find(nvml, "nvmlGpmSampleFree", &function))
+		function(sample);
+}
+
+int ct_nvml_sample_get(struct ct_nvml *nvml, struct ct_nvml_device *gpu, int instance,
+		       struct ct_nvml_sample *sample)
+{
+	int (*whole)(struct ct_nvml_device *, struct ct_nvml_sample *);
+	int (*part)(struct ct_nvml_device *, unsigned, struct ct_nvml_sample *);
+
+	if (instance == CT_NVML_WHOLE_GPU)
+		return find(nvml, "nvmlGpmSampleGet", &whole) ? whole(gpu, sample)
+							      : CT_NVML_NO_FUNCTION;
+	return find(nvml, "nvmlGpmMigSampleGet", &part) ? part(gpu, (unsigned)instance, sample)
+							: CT_NVML_NO_FUNCTION;
+}
+
+int ct_nvml_metrics(struct ct_nvml *nvml, struct ct_nvml_sample *older,
+		    struct ct_nvml_sample *newer, struct ct_nvml_metric *metrics, size_t n)
+{
+	int (*function)(struct gpm_request *);
+	struct gpm_request *request;
+	int status;
+
+	if (n > CT_NVML_METRICS_MAX)
+		return CT_NVML_TOO_SMALL;
+	if (!find(nvml, "nvmlGpmMetricsGet", &function))
+		return CT_NVML_NO_FUNCTION;
+	request = calloc(1, sizeof *request);
+	if (!request)
+		return CT_NVML_NO_MEMORY;
+	request->version = 1;
+	request->n = (unsigned)n;
+	request->older = older;
+	request->newer = newer;
+	for (size_t i = 0; i < n; i++)
+		request->metrics[i].id = metrics[i].id;
+	status = function(request);
+	for (size_t i = 0; i < n; i++) {
+		metrics[i].status = status == CT_NVML_OK ? request->metrics[i].status : status;
+		metrics[i].value = request->metrics[i].value;
+	}
+	free(request);
+	return status;
+}

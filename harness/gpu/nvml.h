@@ -23,6 +23,7 @@ enum ct_nvml_status {
 	CT_NVML_NO_DRIVER = 9,
 	CT_NVML_NO_FUNCTION = 13,
 	CT_NVML_LOST = 15,
+	CT_NVML_NO_MEMORY = 20,
 };
 /* "GPU is lost (15)", in a room of its own for unknown ones. */
 enum { CT_NVML_WORD = 64 };
@@ -86,6 +87,22 @@ struct ct_nvml_attributes {
 int ct_nvml_attributes(struct ct_nvml *nvml, struct ct_nvml_device *mig,
 		       struct ct_nvml_attributes *attributes);
 
+/* (device, unsigned long long *): nvmlDeviceGetTotalEnergyConsumption (mJ), ... */
+int ct_nvml_wide(struct ct_nvml *nvml, struct ct_nvml_device *device, const char *symbol,
+		 unsigned long long *value);
+/* nvmlDeviceGetTemperature of the die, in degrees Celsius. */
+int ct_nvml_temperature(struct ct_nvml *nvml, struct ct_nvml_device *device, unsigned *celsius);
+/* nvmlUtilization_t, in percent: of the GPU, of its memory. */
+int ct_nvml_utilization(struct ct_nvml *nvml, struct ct_nvml_device *device, unsigned percent[2]);
+/* nvmlDeviceGetTotalEccErrors since the driver was loaded; nvmlMemoryErrorType_t. */
+enum ct_nvml_ecc { CT_NVML_ECC_CORRECTED = 0, CT_NVML_ECC_UNCORRECTED = 1 };
+int ct_nvml_ecc_errors(struct ct_nvml *nvml, struct ct_nvml_device *device, enum ct_nvml_ecc kind,
+		       unsigned long long *errors);
+/* nvmlDeviceGetViolationStatus: how long this kept clocks low; nvmlPerfPolicyType_t. */
+enum ct_nvml_policy { CT_NVML_POLICY_POWER = 0, CT_NVML_POLICY_THERMAL = 1 };
+int ct_nvml_held_back(struct ct_nvml *nvml, struct ct_nvml_device *device,
+		      enum ct_nvml_policy policy, unsigned long long *ns);
+
 /* nvmlGpuTopologyLevel_t: what the paths of two GPUs have in common. */
 enum ct_nvml_level {
 	CT_NVML_SAME_BOARD = 0,
@@ -97,5 +114,27 @@ enum ct_nvml_level {
 };
 int ct_nvml_distance(struct ct_nvml *nvml, struct ct_nvml_device *a, struct ct_nvml_device *b,
 		     int *level);
+
+/*
+ * GPM, since Hopper: what the GPU's own counters did between two samples, which the library wants
+ * at least 100 ms apart. A MIG device is sampled through its GPU and the number of its GPU
+ * instance.
+ */
+struct ct_nvml_sample; /* the library's; from alloc to free */
+enum { CT_NVML_WHOLE_GPU = -1, CT_NVML_METRICS_MAX = 32, CT_NVML_GPM_MS = 100 };
+struct ct_nvml_metric {
+	unsigned id;  /* nvmlGpmMetricId_t */
+	int status;   /* of this metric */
+	double value; /* where the status is good; in the library's unit: nvmlGpmMetricId_t */
+};
+/* CT_NVML_NOT_SUPPORTED where the GPU has no such counters. */
+int ct_nvml_gpm_support(struct ct_nvml *nvml, struct ct_nvml_device *gpu);
+int ct_nvml_sample_alloc(struct ct_nvml *nvml, struct ct_nvml_sample **sample);
+void ct_nvml_sample_free(struct ct_nvml *nvml, struct ct_nvml_sample *sample); /* NULL is fine */
+int ct_nvml_sample_get(struct ct_nvml *nvml, struct ct_nvml_device *gpu, int instance,
+		       struct ct_nvml_sample *sample);
+/* At most CT_NVML_METRICS_MAX of them in one call. */
+int ct_nvml_metrics(struct ct_nvml *nvml, struct ct_nvml_sample *older,
+		    struct ct_nvml_sample *newer, struct ct_nvml_metric *metrics, size_t n);
 
 #endif

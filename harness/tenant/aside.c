@@ -75,3 +75,19 @@ bool ct_step_aside(hwloc_const_bitmap_t home, const char *const *lists, size_t n
 	hwloc_bitmap_free(cpus);
 	return good;
 }
+
+bool ct_is_aside(const char *const *lists, size_t n)
+{
+	hwloc_bitmap_t cpus = hwloc_bitmap_alloc(), list = hwloc_bitmap_alloc();
+	struct ct_error ignored;
+	bool aside = cpus && list && ct_affinity_get(cpus, &ignored);
+
+	for (size_t i = 0; i < n && aside; i++) {
+		if (lists[i] && lists[i][0])
+			aside = hwloc_bitmap_list_sscanf(list, lists[i]) == 0 &&
+				!hwloc_bitmap_intersects(cpus, list);
+	}
+	hwloc_bitmap_free(list);
+	hwloc_bitmap_free(cpus);
+	return aside;
+}

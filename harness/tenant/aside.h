@@ -22,4 +22,7 @@ bool ct_affinity_set(hwloc_const_bitmap_t cpus, struct ct_error *err);
 bool ct_step_aside(hwloc_const_bitmap_t home, const char *const *lists, size_t n,
 		   struct ct_error *err);
 
+/* Whether the calling thread may run on none of the lists' CPUs. */
+bool ct_is_aside(const char *const *lists, size_t n);
+
 #endif

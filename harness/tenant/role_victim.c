@@ -110,7 +110,8 @@ static bool start(struct ct_worker *worker, struct victim_role *role, const json
 	role->sampler = (struct ct_covariate_sampler){.place = &worker->place,
 						      .thread = role->runner.thread_id};
 	if (role->started)
-		ct_sampler_open(&role->counters, worker, role->ops->counters);
+		ct_sampler_open(&role->counters, worker, role->runner.env.device,
+				role->ops->counters);
 	return role->started;
 }
 

@@ -3,12 +3,15 @@
 #include "harness/net/nic_counters.h"
 #include "harness/tenant/sources.h"
 
-static bool open_nic(const char *device, void **state)
+static bool open_nic(const struct ct_worker *worker, const json_t *device, void **state,
+		     const struct ct_counter **table)
 {
 	struct ct_nic_counters *counters;
 
-	if (!ct_nic_counters_open(device, &ct_probe_live, &counters))
+	(void)device;
+	if (!worker->nic || !ct_nic_counters_open(worker->nic, &ct_probe_live, &counters))
 		return false;
+	*table = ct_nic_counter_table;
 	*state = counters;
 	return true;
 }
@@ -25,8 +28,6 @@ static void close_nic(void *state)
 
 const struct ct_counter_source ct_source_nic = {
 	.name = "nic",
-	.device_offset = offsetof(struct ct_worker, nic),
-	.counters = ct_nic_counter_table,
 	.open = open_nic,
 	.read = read_nic,
 	.close = close_nic,

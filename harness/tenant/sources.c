@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* The registry: one line a kind of device. */
-static const struct ct_counter_source *const sources[] = {&ct_source_nic, NULL};
+static const struct ct_counter_source *const sources[] = {&ct_source_nic, &ct_source_gpu, NULL};
 
 _Static_assert(sizeof sources / sizeof sources[0] <=
 		       sizeof((struct ct_sampler *)0)->devices /
@@ -22,25 +22,25 @@ static size_t count(const struct ct_counter *counters)
 	return n;
 }
 
-static const char *device_of(const struct ct_worker *worker, const struct ct_counter_source *source)
-{
-	return *(char *const *)((const char *)worker + source->device_offset);
-}
-
 void ct_sampler_open(struct ct_sampler *sampler, const struct ct_worker *worker,
-		     const struct ct_counter *own)
+		     const json_t *device, const struct ct_counter *own)
 {
 	*sampler = (struct ct_sampler){.own = own, .n_own = count(own)};
 	sampler->n = sampler->n_own;
 	for (size_t i = 0; sources[i]; i++) {
-		const char *device = device_of(worker, sources[i]);
-		const size_t n = count(sources[i]->counters);
+		const struct ct_counter *counters;
 		void *state;
+		size_t n;
 
-		if (!device || sampler->n + n > CT_COUNTERS_MAX ||
-		    !sources[i]->open(device, &state))
+		if (!sources[i]->open(worker, device, &state, &counters))
 			continue;
+		n = count(counters);
+		if (sampler->n + n > CT_COUNTERS_MAX) {
+			sources[i]->close(state);
+			continue;
+		}
 		sampler->devices[sampler->n_devices].source = sources[i];
+		sampler->devices[sampler->n_devices].counters = counters;
 		sampler->devices[sampler->n_devices].state = state;
 		sampler->devices[sampler->n_devices++].n = n;
 		sampler->n += n;
@@ -69,16 +69,20 @@ json_t *ct_sampler_describe(const struct ct_sampler *sampler)
 
 	describe(list, "victim", sampler->own, sampler->n_own);
 	for (size_t d = 0; d < sampler->n_devices; d++)
-		describe(list, sampler->devices[d].source->name,
-			 sampler->devices[d].source->counters, sampler->devices[d].n);
+		describe(list, sampler->devices[d].source->name, sampler->devices[d].counters,
+			 sampler->devices[d].n);
 	return list;
 }
 
 void ct_sampler_begin(struct ct_sampler *sampler)
 {
-	for (size_t d = 0; d < sampler->n_devices; d++)
-		sampler->devices[d].source->read(sampler->devices[d].state,
-						 sampler->devices[d].before);
+	for (size_t d = 0; d < sampler->n_devices; d++) {
+		const struct ct_counter_source *source = sampler->devices[d].source;
+
+		if (source->begin)
+			source->begin(sampler->devices[d].state);
+		source->read(sampler->devices[d].state, sampler->devices[d].before);
+	}
 }
 
 void ct_sampler_read(struct ct_sampler *sampler, const double *own, double *values)
@@ -87,7 +91,7 @@ void ct_sampler_read(struct ct_sampler *sampler, const double *own, double *valu
 		memcpy(values, own, sampler->n_own * sizeof *values);
 	values += sampler->n_own;
 	for (size_t d = 0; d < sampler->n_devices; d++) {
-		const struct ct_counter *counters = sampler->devices[d].source->counters;
+		const struct ct_counter *counters = sampler->devices[d].counters;
 		double now[CT_COUNTERS_MAX];
 
 		sampler->devices[d].source->read(sampler->devices[d].state, now);
@@ -95,7 +99,8 @@ void ct_sampler_read(struct ct_sampler *sampler, const double *own, double *valu
 			*values++ = counters[i].kind == CT_COUNTER_TOTAL
 					    ? now[i] - sampler->devices[d].before[i]
 					    : now[i];
-			sampler->devices[d].before[i] = now[i];
+			if (isfinite(now[i]))
+				sampler->devices[d].before[i] = now[i];
 		}
 	}
 }

@@ -17,16 +17,20 @@
 
 /* A kind of device that has counters; one line each in sources.c. */
 struct ct_counter_source {
-	const char *name;                  /* "nic", "gpu": as in the file */
-	size_t device_offset;              /* the member of struct ct_worker that names one */
-	const struct ct_counter *counters; /* ends with {0} */
-	/* False: this device has no counters here, which is no error. */
-	bool (*open)(const char *device, void **state);
+	const char *name; /* "nic", "gpu": as in the file */
+	/*
+	 * `device` is what the victim says it opened, NULL: none. False: the tenant has no such
+	 * device, or it has no counters here, which is no error. `*table` ends with {0} and lives
+	 * as long as the state.
+	 */
+	bool (*open)(const struct ct_worker *worker, const json_t *device, void **state,
+		     const struct ct_counter **table);
+	void (*begin)(void *state); /* averages over time begin here; NULL: it has none */
 	void (*read)(void *state, double *values); /* one each; NaN where it can't be read */
 	void (*close)(void *state);
 };
 
-extern const struct ct_counter_source ct_source_nic;
+extern const struct ct_counter_source ct_source_nic, ct_source_gpu;
 
 /* All counters of one victim's worker, its own first. */
 struct ct_sampler {
@@ -34,6 +38,7 @@ struct ct_sampler {
 	size_t n_own, n;
 	struct {
 		const struct ct_counter_source *source;
+		const struct ct_counter *counters;
 		void *state;
 		size_t n;
 		double before[CT_COUNTERS_MAX];
@@ -42,13 +47,16 @@ struct ct_sampler {
 };
 
 void ct_sampler_open(struct ct_sampler *sampler, const struct ct_worker *worker,
-		     const struct ct_counter *own);
+		     const json_t *device, const struct ct_counter *own);
 void ct_sampler_close(struct ct_sampler *sampler);
 /* What the counters are, for READY: an array of [source, name, unit, what]. */
 json_t *ct_sampler_describe(const struct ct_sampler *sampler);
 /* Totals start to count here. */
 void ct_sampler_begin(struct ct_sampler *sampler);
-/* `own` are the victim's values of the epoch; fills `values`, sampler->n of them. */
+/*
+ * A total whose reading failed is in the next that does not. `own` are the victim's values of the
+ * epoch; fills `values`, sampler->n of them.
+ */
 void ct_sampler_read(struct ct_sampler *sampler, const double *own, double *values);
 
 #endif

@@ -147,14 +147,19 @@ static bool resolve_place(struct ct_worker *worker, const json_t *setup, struct 
 	return good;
 }
 
-/* Threads of the workload bind themselves; this one leaves victims first, then its own tenant. */
-static bool step_aside(const struct ct_worker *worker, const json_t *setup, struct ct_error *err)
+/* Threads of the workload bind themselves; this one leaves victims first, then its own tenant, then
+ * aggressors. */
+static bool step_aside(struct ct_worker *worker, const json_t *setup, struct ct_error *err)
 {
 	const char *avoid = json_string_value(json_object_get(setup, "avoid"));
+	const char *noise = json_string_value(json_object_get(setup, "noise"));
 	char own[1024];
-	const char *const lists[] = {avoid, ct_place_text(&worker->place, own, sizeof own)};
+	const char *const lists[] = {avoid, ct_place_text(&worker->place, own, sizeof own), noise};
 
-	return ct_step_aside(worker->home, lists, 2, err);
+	if (!ct_step_aside(worker->home, lists, 3, err))
+		return false;
+	worker->aside = ct_is_aside(lists, 3);
+	return true;
 }
 
 /* It becomes the name of a folder: only what the controller makes. */

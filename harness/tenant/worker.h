@@ -45,6 +45,7 @@ struct ct_worker {
 	struct ct_clock clock;
 	struct ct_place place;
 	hwloc_bitmap_t home; /* CPUs this process may use, before it bound itself anywhere */
+	bool aside;          /* the control thread is on no victim's and no aggressor's CPU */
 	char token[CT_TOKEN_LENGTH + 1];
 	char *gpu, *nic; /* the tenant's, as the job file names them; NULL: none */
 	const struct ct_worker_role *role;

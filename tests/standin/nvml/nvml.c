@@ -9,10 +9,13 @@
  *   gpu model=NVIDIA_X pci=00000000:81:00.0 memory_mib=81559 mig=1 compute_mode=0 ...
  *                                 one more GPU; '_' stands for a blank in a text;
  *                                 mig_pending=1: off after the next reset, =2: on
+ *                                 gpm=1 sm_active=37: it has GPM counters, and what one says;
+ *                                 energy_mj=5 replays=1: added with every question
  *   mig gpu=0 index=2 gi=3 ci=0 slices=1 compute_slices=1 memory_mib=9856 sms=16
  *                                 a MIG device of a GPU
  *   distance 0 1 10               level of a pair
  *   fail SYMBOL 15 [gpu]          status of a call, for all GPUs or one
+ *   later SYMBOL 15 4             status of a call, from the fourth time on
  *   hang SYMBOL                   a call that does not return
  *   crash SYMBOL                  one that never will
  *
@@ -43,14 +46,18 @@ struct device {
 	unsigned long memory_mib;
 	unsigned mig, mig_pending, compute_mode, virtualization, host_vgpu, persistence, ecc,
 		mps_clients, sm_mhz, memory_mhz, power_mw, generation, max_generation, width,
-		max_width;
+		max_width, gpm, sm_active, switches, temperature, reasons, energy_mj, replays,
+		ecc_errors;
+	unsigned long long used_mj;
+	unsigned replayed;
 	unsigned index, gi, ci, slices, compute_slices, sms;
 };
 
 struct rule {
 	char symbol[TEXT];
 	int status, gpu; /* gpu -1: all */
-	char kind;       /* fail, hang, crash */
+	char kind;       /* fail, later, hang, crash */
+	int at, calls;
 };
 
 static struct {
@@ -92,6 +99,14 @@ static void set(struct device *d, const char *key, const char *value)
 		{"max_generation", &d->max_generation},
 		{"width", &d->width},
 		{"max_width", &d->max_width},
+		{"gpm", &d->gpm},
+		{"sm_active", &d->sm_active},
+		{"switches", &d->switches},
+		{"temperature", &d->temperature},
+		{"reasons", &d->reasons},
+		{"energy_mj", &d->energy_mj},
+		{"replays", &d->replays},
+		{"ecc_errors", &d->ecc_errors},
 		{"index", &d->index},
 		{"gi", &d->gi},
 		{"ci", &d->ci},
@@ -159,8 +174,8 @@ static void read_line(char *line)
 		state.n_pairs += sscanf(rest, "%d %d %d", &pair[0], &pair[1], &pair[2]) == 3;
 	} else if (state.n_rules < MAX_RULES) {
 		*rule = (struct rule){.gpu = -1, .kind = word[0]};
-		state.n_rules +=
-			sscanf(rest, "%95s %d %d", rule->symbol, &rule->status, &rule->gpu) >= 1;
+		state.n_rules += sscanf(rest, "%95s %d %d", rule->symbol, &rule->status,
+					rule->kind == 'l' ? &rule->at : &rule->gpu) >= 1;
 	}
 }
 
@@ -186,10 +201,12 @@ static int status_of(const char *symbol, const struct device *device)
 	if (!state.initialised)
 		return UNINITIALISED;
 	for (unsigned i = 0; i < state.n_rules; i++) {
-		const struct rule *rule = &state.rules[i];
+		struct rule *rule = &state.rules[i];
 
 		if (strcmp(rule->symbol, symbol) != 0 ||
 		    (rule->gpu >= 0 && (!device || device->gpu != rule->gpu)))
+			continue;
+		if (rule->kind == 'l' && ++rule->calls < rule->at)
 			continue;
 		while (rule->kind == 'h')
 			pause();
@@ -455,6 +472,136 @@ int nvmlDeviceGetTopologyCommonAncestor(const struct device *a, const struct dev
 			*level = pair[2];
 	}
 	return status_of("nvmlDeviceGetTopologyCommonAncestor", a);
+}
+
+/* ---- what a GPU counts ---- */
+
+NUMBER(nvmlDeviceGetPowerUsage, d->power_mw / 2)
+
+int nvmlDeviceGetPcieReplayCounter(struct device *d, unsigned *value);
+int nvmlDeviceGetPcieReplayCounter(struct device *d, unsigned *value)
+{
+	d->replayed += d->replays;
+	return give("nvmlDeviceGetPcieReplayCounter", d, d->replayed, value);
+}
+
+int nvmlDeviceGetTotalEnergyConsumption(struct device *d, unsigned long long *millijoules);
+int nvmlDeviceGetTotalEnergyConsumption(struct device *d, unsigned long long *millijoules)
+{
+	d->used_mj += d->energy_mj;
+	*millijoules = d->used_mj;
+	return status_of("nvmlDeviceGetTotalEnergyConsumption", d);
+}
+
+int nvmlDeviceGetCurrentClocksThrottleReasons(const struct device *d, unsigned long long *reasons);
+int nvmlDeviceGetCurrentClocksThrottleReasons(const struct device *d, unsigned long long *reasons)
+{
+	*reasons = d->reasons;
+	return status_of("nvmlDeviceGetCurrentClocksThrottleReasons", d);
+}
+
+int nvmlDeviceGetTemperature(const struct device *d, int sensor, unsigned *celsius);
+int nvmlDeviceGetTemperature(const struct device *d, int sensor, unsigned *celsius)
+{
+	return sensor == 0 ? give("nvmlDeviceGetTemperature", d, d->temperature, celsius) : INVALID;
+}
+
+int nvmlDeviceGetTotalEccErrors(const struct device *d, int kind, int since,
+				unsigned long long *errors);
+int nvmlDeviceGetTotalEccErrors(const struct device *d, int kind, int since,
+				unsigned long long *errors)
+{
+	if (!d->ecc)
+		return NOT_SUPPORTED;
+	*errors = kind == 0 && since == 0 ? d->ecc_errors : 0;
+	return status_of("nvmlDeviceGetTotalEccErrors", d);
+}
+
+/* As the real one: not while a GPU is cut into instances. */
+int nvmlDeviceGetUtilizationRates(const struct device *d, unsigned percent[2]);
+int nvmlDeviceGetUtilizationRates(const struct device *d, unsigned percent[2])
+{
+	percent[0] = d->sm_active;
+	percent[1] = 0;
+	return d->mig ? NOT_SUPPORTED : status_of("nvmlDeviceGetUtilizationRates", d);
+}
+
+/* ---- GPM ---- */
+
+struct gpm_support {
+	unsigned version, supported;
+};
+int nvmlGpmQueryDeviceSupport(const struct device *d, struct gpm_support *support);
+int nvmlGpmQueryDeviceSupport(const struct device *d, struct gpm_support *support)
+{
+	if (support->version != 1)
+		return 25; /* NVML_ERROR_ARGUMENT_VERSION_MISMATCH */
+	support->supported = d->gpm;
+	return status_of("nvmlGpmQueryDeviceSupport", d);
+}
+
+struct sample {
+	const struct device *of;
+};
+int nvmlGpmSampleAlloc(struct sample **sample);
+int nvmlGpmSampleAlloc(struct sample **sample)
+{
+	*sample = calloc(1, sizeof **sample);
+	return *sample ? status_of("nvmlGpmSampleAlloc", NULL) : 20;
+}
+
+int nvmlGpmSampleFree(struct sample *sample);
+int nvmlGpmSampleFree(struct sample *sample)
+{
+	free(sample);
+	return GOOD;
+}
+
+int nvmlGpmSampleGet(const struct device *d, struct sample *sample);
+int nvmlGpmSampleGet(const struct device *d, struct sample *sample)
+{
+	sample->of = d;
+	return d->gpm ? status_of("nvmlGpmSampleGet", d) : NOT_SUPPORTED;
+}
+
+int nvmlGpmMigSampleGet(const struct device *d, unsigned instance, struct sample *sample);
+int nvmlGpmMigSampleGet(const struct device *d, unsigned instance, struct sample *sample)
+{
+	for (unsigned i = 0; i < state.n_migs; i++) {
+		if (state.migs[i].gpu == d->gpu && state.migs[i].gi == instance)
+			sample->of = &state.migs[i];
+	}
+	return sample->of && d->gpm ? status_of("nvmlGpmMigSampleGet", d) : INVALID;
+}
+
+struct metrics {
+	unsigned version, n;
+	const struct sample *older, *newer;
+	struct {
+		unsigned id;
+		int status;
+		double value;
+		const char *names[3];
+	} metrics[];
+};
+int nvmlGpmMetricsGet(struct metrics *m);
+int nvmlGpmMetricsGet(struct metrics *m)
+{
+	enum { SM_ACTIVE = 2, PCIE_TX = 20, SWITCHES = 172 };
+	const struct device *d = m->newer->of;
+
+	if (m->version != 1 || m->older->of != d)
+		return INVALID;
+	for (unsigned i = 0; i < m->n; i++) {
+		const unsigned id = m->metrics[i].id;
+
+		m->metrics[i].status = id > 100 && d->switches == 0 ? NOT_SUPPORTED : GOOD;
+		m->metrics[i].value = id == SM_ACTIVE  ? d->sm_active
+				      : id == PCIE_TX  ? 3
+				      : id == SWITCHES ? d->switches
+						       : 0;
+	}
+	return status_of("nvmlGpmMetricsGet", d);
 }
 
 #endif
