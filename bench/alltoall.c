@@ -135,6 +135,7 @@ static bool peer_setup(const struct ct_peer_env *env, const void *options, void 
 static const struct ct_peer_ops other_ranks = {
 	.setup = peer_setup,
 	.connect = ct_collective_peer_connect,
+	.rehearse = ct_collective_peer_rehearse,
 	.serve = ct_collective_peer_serve,
 	.teardown = ct_collective_peer_teardown,
 	.max_peers = CT_PEERS_MAX,
@@ -150,6 +151,7 @@ const struct ct_victim_ops ct_bench_alltoall = {
 	.options_size = sizeof(struct ct_collective_options),
 	.setup = setup,
 	.connect = ct_collective_victim_connect,
+	.rehearse = ct_collective_victim_rehearse,
 	.operate = ct_collective_victim_operate,
 	.failure = ct_collective_victim_failure,
 	.teardown = ct_collective_victim_teardown,

@@ -62,6 +62,8 @@ struct ct_victim_ops {
 	/* NULL: nothing. After setup, on its thread, while the peers' connect runs; see peer.h. It
 	 * gives up in time, at once when *env->stop. */
 	bool (*connect)(void *state, struct ct_error *err);
+	/* NULL: nothing; else its peers have one too. As connect, once everybody's has returned. */
+	bool (*rehearse)(void *state, struct ct_error *err);
 	/*
 	 * Exactly one of the two. `operate` is timed from outside, by the loop. `operate_timed`
 	 * times itself and returns clock ticks (a victim whose latency counts from an intended

@@ -3,15 +3,59 @@
 
 #include <stdlib.h>
 
+static const struct ct_transport_ops *const transports[] = {&ct_transport_tcp, &ct_transport_verbs};
+static const char *const transport_names[] = {"tcp", "verbs", NULL};
+
+const struct ct_param ct_collective_params[] = {
+	{.name = "bytes",
+	 .type = CT_PARAM_SIZE,
+	 .offset = offsetof(struct ct_collective_options, bytes),
+	 .fallback = "4M",
+	 .min = "4",
+	 .max = "4G",
+	 .help = "size of a rank's buffer (float32), nccl-tests' size"},
+	{.name = "chunk",
+	 .type = CT_PARAM_SIZE,
+	 .offset = offsetof(struct ct_collective_options, chunk),
+	 .fallback = "128K",
+	 .min = "4",
+	 .max = "64M",
+	 .help = "largest message; several are under way at a time"},
+	{.name = "transport",
+	 .type = CT_PARAM_CHOICE,
+	 .offset = offsetof(struct ct_collective_options, transport),
+	 .fallback = "tcp",
+	 .choices = transport_names,
+	 .help = "what carries the messages: TCP, or RDMA writes on reliable connections"},
+	{.name = "completion",
+	 .type = CT_PARAM_CHOICE,
+	 .offset = offsetof(struct ct_collective_options, verbs.completion),
+	 .fallback = "event",
+	 .choices = ct_rdma_completion_names,
+	 .help = "verbs: sleep until a message has come, as over TCP, or poll, which takes a CPU "
+		 "of every rank"},
+	CT_RDMA_PARAMS(struct ct_collective_options, verbs.rdma),
+	{0},
+};
+
 struct victim {
 	struct ct_collective *collective;
 	const char *const *endpoints;
 };
 
+/* The part of a rank that the workload's options say. */
+static void apply(const struct ct_collective_options *options, struct ct_collective_env *env)
+{
+	env->bytes = options->bytes;
+	env->chunk = options->chunk;
+	env->transport = transports[options->transport];
+	env->transport_options = &options->verbs;
+}
+
 bool ct_collective_setup(const struct ct_collective_kind *kind, struct ct_victim_env *env,
 			 const void *options, void **state, struct ct_error *err)
 {
-	const struct ct_collective_env rank = {
+	struct ct_collective_env rank = {
 		.rank = 0,
 		.n_ranks = env->n_ranks,
 		.place = env->place,
@@ -28,7 +72,8 @@ bool ct_collective_setup(const struct ct_collective_kind *kind, struct ct_victim
 	if (!victim)
 		return ct_broken_errno(err, "%s: no memory for its state", kind->name);
 	victim->endpoints = env->endpoints;
-	if (!ct_collective_open(kind, options, &rank, env->answer, &victim->collective, err)) {
+	apply(options, &rank);
+	if (!ct_collective_open(kind, &rank, env->answer, &victim->collective, err)) {
 		free(victim);
 		return false;
 	}
@@ -43,6 +88,11 @@ bool ct_collective_victim_connect(void *state, struct ct_error *err)
 	const struct victim *victim = state;
 
 	return ct_collective_connect(victim->collective, victim->endpoints, err);
+}
+
+bool ct_collective_victim_rehearse(void *state, struct ct_error *err)
+{
+	return ct_collective_rehearse(((const struct victim *)state)->collective, err);
 }
 
 bool ct_collective_victim_operate(void *state)
@@ -72,7 +122,7 @@ bool ct_collective_peer_setup(const struct ct_collective_kind *kind, const struc
 			      const void *options, void **state, char endpoint[CT_ENDPOINT_MAX],
 			      struct ct_error *err)
 {
-	const struct ct_collective_env rank = {
+	struct ct_collective_env rank = {
 		.rank = env->rank,
 		.n_ranks = env->n_ranks,
 		.place = env->place,
@@ -83,7 +133,8 @@ bool ct_collective_peer_setup(const struct ct_collective_kind *kind, const struc
 	};
 	struct ct_collective *collective;
 
-	if (!ct_collective_open(kind, options, &rank, endpoint, &collective, err))
+	apply(options, &rank);
+	if (!ct_collective_open(kind, &rank, endpoint, &collective, err))
 		return false;
 	*state = collective;
 	return true;
@@ -93,6 +144,11 @@ bool ct_collective_peer_connect(void *state, const struct ct_peer_links *links,
 				struct ct_error *err)
 {
 	return ct_collective_connect(state, links->texts, err);
+}
+
+bool ct_collective_peer_rehearse(void *state, struct ct_error *err)
+{
+	return ct_collective_rehearse(state, err);
 }
 
 bool ct_collective_peer_serve(void *state, struct ct_error *err)

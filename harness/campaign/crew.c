@@ -41,6 +41,7 @@ struct ct_actor ct_actor_of_victim(const struct ct_victim_entry *entry,
 		.options = entry->options,
 		.common = &entry->common,
 		.connects = peer && (peer->connect || entry->ops->connect),
+		.rehearses = peer && peer->rehearse && entry->ops->rehearse,
 		.tenant = &tenants[entry->tenant],
 		.placement = placements ? &placements[entry->tenant] : NULL,
 	};
@@ -198,9 +199,30 @@ static bool set_up_peers(struct ct_crew *crew, const struct ct_crew_setup *setup
 }
 
 /*
- * Everybody is asked before anybody is awaited: to connect, some wait for others. Who fails ends
+ * Everybody is asked before anybody is awaited: in a step, some wait for others. Who fails ends
  * the wait for all.
  */
+static bool step_party(struct ct_crew *crew, struct party *party, unsigned asked, unsigned answer,
+		       struct ct_error *err)
+{
+	for (unsigned rank = party->actor->n_peers; rank > 0; rank--) {
+		json_t *body =
+			asked == CT_MSG_CONNECT ? json_pack("{s:O}", "texts", party->texts) : NULL;
+
+		if (!ct_link_send(&party->peers[rank - 1], asked, body, err))
+			return false;
+	}
+	if (!ct_link_ask(crew->links, party->link, asked, NULL, answer, setup_timeout_ns, NULL,
+			 err))
+		return false;
+	for (unsigned rank = 1; rank <= party->actor->n_peers; rank++) {
+		if (!ct_link_await(crew->links, &party->peers[rank - 1], answer, setup_timeout_ns,
+				   NULL, err))
+			return false;
+	}
+	return true;
+}
+
 static bool connect_party(struct ct_crew *crew, struct party *party, struct ct_error *err)
 {
 	json_t *answer = json_object_get(*party->ready, "answer");
@@ -209,20 +231,9 @@ static bool connect_party(struct ct_crew *crew, struct party *party, struct ct_e
 		return true;
 	if (json_is_string(answer))
 		json_array_set(party->texts, 0, answer);
-	for (unsigned rank = party->actor->n_peers; rank > 0; rank--) {
-		if (!ct_link_send(&party->peers[rank - 1], CT_MSG_CONNECT,
-				  json_pack("{s:O}", "texts", party->texts), err))
-			return false;
-	}
-	if (!ct_link_ask(crew->links, party->link, CT_MSG_CONNECT, NULL, CT_MSG_CONNECTED,
-			 setup_timeout_ns, NULL, err))
-		return false;
-	for (unsigned rank = 1; rank <= party->actor->n_peers; rank++) {
-		if (!ct_link_await(crew->links, &party->peers[rank - 1], CT_MSG_CONNECTED,
-				   setup_timeout_ns, NULL, err))
-			return false;
-	}
-	return true;
+	return step_party(crew, party, CT_MSG_CONNECT, CT_MSG_CONNECTED, err) &&
+	       (!party->actor->rehearses ||
+		step_party(crew, party, CT_MSG_REHEARSE, CT_MSG_REHEARSED, err));
 }
 
 /* A GPU that is cut otherwise than when the campaign began is another experiment. */

@@ -39,7 +39,8 @@ struct ct_actor {
 	const struct ct_tenant *tenant;
 	const struct ct_placement *placement; /* NULL: not resolved yet, as for peers */
 	unsigned n_peers;
-	bool connects; /* it or its peers have a connect step */
+	bool connects;  /* it or its peers have a connect step */
+	bool rehearses; /* both have a rehearsal, once all are connected; aggressors have none */
 	const struct ct_tenant *peer_tenants[CT_PEERS_MAX];
 	const struct ct_placement *peer_placements[CT_PEERS_MAX];
 };

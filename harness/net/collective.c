@@ -7,38 +7,11 @@
 
 enum {
 	PATIENCE_SLICES = 50, /* 50 slices of 100 ms without a byte: 5 s */
-	CONNECT_SLICES = 150,
+	REHEARSAL_SLICES = 150,
 	GRACE_SLICES = 10, /* how long a rank's own worker has to tell first why it ended */
 	LINE = 64,
 	MOST_CHUNKS = 1 << 16,
 	WINDOW = 16384 /* elements checked when an epoch closes: some 100 us */
-};
-
-static const struct ct_transport_ops *const transports[] = {&ct_transport_tcp};
-static const char *const transport_names[] = {"tcp", NULL};
-
-const struct ct_param ct_collective_params[] = {
-	{.name = "bytes",
-	 .type = CT_PARAM_SIZE,
-	 .offset = offsetof(struct ct_collective_options, bytes),
-	 .fallback = "4M",
-	 .min = "4",
-	 .max = "4G",
-	 .help = "size of a rank's buffer (float32), nccl-tests' size"},
-	{.name = "chunk",
-	 .type = CT_PARAM_SIZE,
-	 .offset = offsetof(struct ct_collective_options, chunk),
-	 .fallback = "128K",
-	 .min = "4",
-	 .max = "64M",
-	 .help = "largest message; several are under way at a time"},
-	{.name = "transport",
-	 .type = CT_PARAM_CHOICE,
-	 .offset = offsetof(struct ct_collective_options, transport),
-	 .fallback = "tcp",
-	 .choices = transport_names,
-	 .help = "what carries the messages"},
-	{0},
 };
 
 const struct ct_counter ct_collective_counters[] = {
@@ -84,28 +57,25 @@ static bool map_memory(struct ct_collective *self, const struct ct_place *place,
 	return true;
 }
 
-static bool set_sizes(struct ct_collective *self, const struct ct_collective_options *options,
+static bool set_sizes(struct ct_collective *self, const struct ct_collective_env *env,
 		      struct ct_error *err)
 {
-	const size_t count = options->bytes / sizeof(float);
+	const size_t count = env->bytes / sizeof(float);
 
 	self->count = self->kind->equal_blocks ? count / self->n_ranks * self->n_ranks : count;
-	self->chunk = options->chunk / sizeof(float);
+	self->chunk = env->chunk / sizeof(float);
 	if (self->chunk > count)
 		self->chunk = count;
 	if (self->chunk > 0 && self->count / self->chunk > MOST_CHUNKS)
-		return ct_usage(err, "chunk = %llu: the buffer would be %zu messages, more than %d",
-				(unsigned long long)options->chunk, self->count / self->chunk,
-				MOST_CHUNKS);
+		return ct_usage(err, "chunk = %zu: the buffer would be %zu messages, more than %d",
+				env->chunk, self->count / self->chunk, MOST_CHUNKS);
 	return self->count >= self->n_ranks ||
-	       ct_usage(err, "bytes = %llu: %u ranks need at least %zu, a float32 for each",
-			(unsigned long long)options->bytes, self->n_ranks,
-			self->n_ranks * sizeof(float));
+	       ct_usage(err, "bytes = %zu: %u ranks need at least %zu, a float32 for each",
+			env->bytes, self->n_ranks, self->n_ranks * sizeof(float));
 }
 
-static bool open_transport(struct ct_collective *self, const struct ct_transport_ops *ops,
-			   const struct ct_collective_env *env, char text[CT_ENDPOINT_MAX],
-			   struct ct_error *err)
+static bool open_transport(struct ct_collective *self, const struct ct_collective_env *env,
+			   char text[CT_ENDPOINT_MAX], struct ct_error *err)
 {
 	const struct ct_transport_setup setup = {
 		.rank = self->rank,
@@ -116,16 +86,18 @@ static bool open_transport(struct ct_collective *self, const struct ct_transport
 		.nic = env->nic,
 		.memory = self->memory.base,
 		.bytes = self->memory.bytes,
+		.largest = self->chunk * sizeof(float),
+		.place = env->place,
+		.options = env->transport_options,
 		.stop = env->stop,
 	};
 
-	return ops->open(&setup, text, &self->transport, err);
+	return env->transport->open(&setup, text, &self->transport, err);
 }
 
-bool ct_collective_open(const struct ct_collective_kind *kind,
-			const struct ct_collective_options *options,
-			const struct ct_collective_env *env, char text[CT_ENDPOINT_MAX],
-			struct ct_collective **out, struct ct_error *err)
+bool ct_collective_open(const struct ct_collective_kind *kind, const struct ct_collective_env *env,
+			char text[CT_ENDPOINT_MAX], struct ct_collective **out,
+			struct ct_error *err)
 {
 	struct ct_collective *self = calloc(1, sizeof *self);
 
@@ -136,8 +108,8 @@ bool ct_collective_open(const struct ct_collective_kind *kind,
 	self->n_ranks = env->n_ranks;
 	self->stop = env->stop;
 	self->clock = env->clock;
-	if (!set_sizes(self, options, err) || !map_memory(self, env->place, err) ||
-	    !open_transport(self, transports[options->transport], env, text, err)) {
+	if (!set_sizes(self, env, err) || !map_memory(self, env->place, err) ||
+	    !open_transport(self, env, text, err)) {
 		ct_collective_close(self);
 		return ct_error_in(err, "%s", kind->name);
 	}
@@ -216,9 +188,13 @@ static void spoil(struct ct_collective *self, size_t from, size_t to)
 bool ct_collective_connect(struct ct_collective *self, const char *const *texts,
 			   struct ct_error *err)
 {
-	if (!self->transport->ops->connect(self->transport, texts, err))
-		return ct_error_in(err, "%s", self->kind->name);
-	self->patience = CONNECT_SLICES;
+	return self->transport->ops->connect(self->transport, texts, err) ||
+	       ct_error_in(err, "%s", self->kind->name);
+}
+
+bool ct_collective_rehearse(struct ct_collective *self, struct ct_error *err)
+{
+	self->patience = REHEARSAL_SLICES;
 	spoil(self, 0, self->count);
 	if (!run(self) || !check(self, 0, self->count)) {
 		ct_collective_failure(self, err);

@@ -14,17 +14,11 @@
 
 #include "harness/core/clock.h"
 #include "harness/core/counter.h"
-#include "harness/core/param.h"
 #include "harness/net/transport.h"
 #include "harness/place/place.h"
 
 /* A segment on its way is at most so many messages ahead of the sum. */
 enum { CT_COLLECTIVE_STAGES = 8 };
-
-struct ct_collective_options {
-	uint64_t bytes, chunk;
-	int transport;
-};
 
 struct ct_collective;
 
@@ -61,8 +55,6 @@ struct ct_collective {
 	float wrong_value;
 };
 
-/* `bytes`, `chunk`, `transport`; ends with {0}. */
-extern const struct ct_param ct_collective_params[];
 /* algbw, busbw and how much was checked. */
 extern const struct ct_counter ct_collective_counters[];
 
@@ -72,16 +64,19 @@ struct ct_collective_env {
 	const struct ct_clock *clock; /* NULL: not timed */
 	const char *address;          /* NULL for rank 0 */
 	const char *token, *nic;
+	size_t bytes, chunk; /* of a rank's buffer; of a message at most */
+	const struct ct_transport_ops *transport;
+	const void *transport_options;
 	const atomic_bool *stop;
 };
 
-bool ct_collective_open(const struct ct_collective_kind *kind,
-			const struct ct_collective_options *options,
-			const struct ct_collective_env *env, char text[CT_ENDPOINT_MAX],
-			struct ct_collective **self, struct ct_error *err);
-/* Connects, runs one iteration and checks all of its result, on every rank. */
+bool ct_collective_open(const struct ct_collective_kind *kind, const struct ct_collective_env *env,
+			char text[CT_ENDPOINT_MAX], struct ct_collective **self,
+			struct ct_error *err);
 bool ct_collective_connect(struct ct_collective *self, const char *const *texts,
 			   struct ct_error *err);
+/* Runs one iteration and checks all of its result; on every rank, once all have connected. */
+bool ct_collective_rehearse(struct ct_collective *self, struct ct_error *err);
 /* One iteration, its time noted. */
 bool ct_collective_iterate(struct ct_collective *self);
 /* What ended it. */

@@ -12,6 +12,8 @@
  *   2. the workload's `setup` gets all endpoints and may leave an `answer` of its own
  *   3. where the peer or the workload has a `connect`: all are called at the same time, the peers
  *      with everybody's texts, and may wait for each other; nothing runs before all have returned
+ *   4. where both have a `rehearse`: again all at the same time. Whoever is called may send to
+ * every other, as all have connected
  */
 #ifndef COTENANT_NET_PEER_H
 #define COTENANT_NET_PEER_H
@@ -60,6 +62,8 @@ struct ct_peer_ops {
 	 * never come: give up in time, at once when *env->stop. `links` stays valid until teardown.
 	 */
 	bool (*connect)(void *state, const struct ct_peer_links *links, struct ct_error *err);
+	/* NULL: nothing to do. After everybody's connect, before serve, as connect. */
+	bool (*rehearse)(void *state, struct ct_error *err);
 	/* Serves until *env->stop; returns false with a message when it can't go on. */
 	bool (*serve)(void *state, struct ct_error *err);
 	void (*teardown)(void *state);

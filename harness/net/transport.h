@@ -15,6 +15,7 @@
 
 #include "harness/core/error.h"
 #include "harness/net/peer.h"
+#include "harness/place/place.h"
 
 enum {
 	CT_TRANSPORT_QUEUE = 32, /* messages queued to one rank, and from it, at most */
@@ -27,10 +28,13 @@ struct ct_transport_setup {
 	uint32_t neighbours; /* bit r: exchanges with rank r */
 	const char *address; /* numeric, to listen on; NULL: nobody connects to this rank */
 	const char *token;
-	const char *nic;         /* as the tenant names it; NULL: none */
-	void *memory;            /* every message lies in here */
-	size_t bytes;            /* of `memory` */
-	const atomic_bool *stop; /* connect gives up when it is set */
+	const char *nic;              /* as the tenant names it; NULL: none */
+	void *memory;                 /* every message lies in here */
+	size_t bytes;                 /* of `memory` */
+	size_t largest;               /* message */
+	const struct ct_place *place; /* of what a transport needs itself */
+	const void *options;          /* the transport's own, valid while open runs; NULL: none */
+	const atomic_bool *stop;      /* connect gives up when it is set */
 };
 
 enum ct_transport_outcome { CT_TRANSPORT_GOOD, CT_TRANSPORT_CLOSED, CT_TRANSPORT_BROKEN };
@@ -40,10 +44,11 @@ struct ct_transport {
 	const struct ct_transport_ops *ops;
 	struct ct_transport_setup setup;
 	uint64_t sent[CT_RANKS_MAX], received[CT_RANKS_MAX]; /* messages completed, ever */
-	/* Once progress has failed: how, with which rank, and what the system said. */
+	/* Once progress has failed: how, with which rank, and what that rank did (CLOSED) or what
+	 * the system said. */
 	enum ct_transport_outcome outcome;
 	unsigned failed_rank;
-	char what[96];
+	char what[128];
 };
 
 enum ct_progress { CT_PROGRESS_FAILED, CT_PROGRESS_IDLE, CT_PROGRESS_MOVED };
@@ -54,7 +59,7 @@ struct ct_transport_ops {
 	 */
 	bool (*open)(const struct ct_transport_setup *setup, char text[CT_ENDPOINT_MAX],
 		     struct ct_transport **transport, struct ct_error *err);
-	/* All ranks at the same time; `texts` by rank. */
+	/* All ranks at the same time; `texts` by rank. No message goes before all have returned. */
 	bool (*connect)(struct ct_transport *transport, const char *const *texts,
 			struct ct_error *err);
 	/* The caller keeps at most CT_TRANSPORT_QUEUE under way to a rank, and from it. */

@@ -215,7 +215,9 @@ static bool may_retry(struct ct_transport *transport, unsigned rank, ssize_t res
 	transport->outcome = result == 0 || errno == ECONNRESET || errno == EPIPE
 				     ? CT_TRANSPORT_CLOSED
 				     : CT_TRANSPORT_BROKEN;
-	snprintf(transport->what, sizeof transport->what, "%s", strerror(errno));
+	snprintf(transport->what, sizeof transport->what, "%s",
+		 transport->outcome == CT_TRANSPORT_CLOSED ? "closed the connection"
+							   : strerror(errno));
 	return false;
 }
 
@@ -300,11 +302,3 @@ const struct ct_transport_ops ct_transport_tcp = {
 	.progress = tcp_progress,
 	.close = tcp_close,
 };
-
-bool ct_transport_failure(const struct ct_transport *transport, struct ct_error *err)
-{
-	if (transport->outcome == CT_TRANSPORT_CLOSED)
-		return ct_broken(err, "rank %u closed the connection", transport->failed_rank);
-	return ct_broken(err, "the connection to rank %u: %s", transport->failed_rank,
-			 transport->what);
-}

@@ -56,6 +56,7 @@ int ct_rdma_peek(struct ct_rdma_wait *wait, struct ibv_wc *wc, int max)
 	for (int i = 0; i < n; i++) {
 		if (wc[i].status != IBV_WC_SUCCESS) {
 			wait->status = wc[i].status;
+			wait->failed_id = wc[i].wr_id;
 			return broken(wait, 0);
 		}
 	}
@@ -95,7 +96,7 @@ static int reap_polling(struct ct_rdma_wait *wait, struct ibv_wc *wc, int max)
 	}
 }
 
-static bool take_event(struct ct_rdma_wait *wait)
+bool ct_rdma_take_event(struct ct_rdma_wait *wait)
 {
 	struct ibv_cq *cq;
 	void *cookie;
@@ -110,6 +111,18 @@ static bool take_event(struct ct_rdma_wait *wait)
 	return true;
 }
 
+bool ct_rdma_arm(struct ct_rdma_wait *wait)
+{
+	int code = wait->armed ? 0 : ibv_req_notify_cq(wait->cq, 0);
+
+	if (code != 0) {
+		broken(wait, code);
+		return false;
+	}
+	wait->armed = true;
+	return true;
+}
+
 /* Blocking in get_cq_event itself could not be stopped; poll() costs one more system call. */
 static bool sleep_once(struct ct_rdma_wait *wait, uint64_t *since_ns)
 {
@@ -117,7 +130,7 @@ static bool sleep_once(struct ct_rdma_wait *wait, uint64_t *since_ns)
 	int ready = poll(&channel, 1, SLICE_MS);
 
 	if (ready > 0)
-		return take_event(wait);
+		return ct_rdma_take_event(wait);
 	if (ready < 0 && errno != EINTR) {
 		broken(wait, errno);
 		return false;
@@ -130,17 +143,10 @@ static int reap_sleeping(struct ct_rdma_wait *wait, struct ibv_wc *wc, int max)
 	uint64_t since_ns = 0;
 
 	for (;;) {
-		int n, code;
+		int n;
 
-		/* Armed before the look: what completes after it raises an event. */
-		if (!wait->armed) {
-			code = ibv_req_notify_cq(wait->cq, 0);
-			if (code != 0) {
-				broken(wait, code);
-				return 0;
-			}
-			wait->armed = true;
-		}
+		if (!ct_rdma_arm(wait))
+			return 0;
 		n = ct_rdma_peek(wait, wc, max);
 		if (n != 0)
 			return n > 0 ? n : 0;

@@ -27,6 +27,7 @@ struct ct_rdma_wait {
 
 	enum ct_rdma_outcome outcome;
 	enum ibv_wc_status status; /* of the completion that failed; IBV_WC_SUCCESS: the verb did */
+	uint64_t failed_id;        /* wr_id of that completion */
 	int code;                  /* errno of the verb or system call that failed */
 	bool armed;
 	unsigned unacknowledged;
@@ -44,6 +45,14 @@ void ct_rdma_wait_done(struct ct_rdma_wait *wait);
 int ct_rdma_reap(struct ct_rdma_wait *wait, struct ibv_wc *wc, int max);
 /* The same without waiting; -1: failed. */
 int ct_rdma_peek(struct ct_rdma_wait *wait, struct ibv_wc *wc, int max);
+
+/*
+ * For loops that sleep on several queues at once, poll() on their channels. Arming comes before the
+ * last look: what completes after it raises an event, which ct_rdma_take_event takes. False:
+ * failed.
+ */
+bool ct_rdma_arm(struct ct_rdma_wait *wait);
+bool ct_rdma_take_event(struct ct_rdma_wait *wait);
 
 /* For loops that poll something else than a completion queue: may they go on? `since_ns` is 0 at
  * first. Call it every few thousand rounds. */

@@ -14,6 +14,9 @@ const char *const ct_rdma_type_names[] = {"rc", "uc", "ud", NULL};
 
 static const enum ibv_qp_type verbs_types[] = {IBV_QPT_RC, IBV_QPT_UC, IBV_QPT_UD};
 
+static const int region_access = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
+				 IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC;
+
 static bool make_queue(struct ct_rdma_end *end, unsigned entries, struct ibv_comp_channel **channel,
 		       struct ibv_cq **cq, struct ct_error *err)
 {
@@ -53,8 +56,6 @@ static bool make_queues(struct ct_rdma_end *end, struct ct_error *err)
 static bool make_regions(struct ct_rdma_end *end, struct ct_error *err)
 {
 	const struct ct_rdma_wish *wish = &end->wish;
-	const int access = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
-			   IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC;
 
 	if (wish->bytes == 0)
 		return true;
@@ -66,7 +67,7 @@ static bool make_regions(struct ct_rdma_end *end, struct ct_error *err)
 		return ct_broken_errno(err, "memory for regions");
 	for (unsigned i = 0; i < wish->regions; i++) {
 		end->regions[i] = end->device->verbs.reg_mr(end->pd, ct_rdma_region(end, i),
-							    wish->bytes, access);
+							    wish->bytes, region_access);
 		if (!end->regions[i])
 			return ct_rdma_broken(
 				err, errno, "registering memory region %u of %u, %llu bytes each",
@@ -197,6 +198,8 @@ static void close_regions(struct ct_rdma_end *end)
 			end->device->verbs.dereg_mr(end->regions[i]);
 	}
 	free(end->regions);
+	if (end->lent)
+		end->device->verbs.dereg_mr(end->lent);
 	if (end->memory.base)
 		ct_memory_unmap(&end->memory);
 }
@@ -263,14 +266,14 @@ static enum ibv_mtu verbs_mtu(unsigned bytes)
 }
 
 /* RoCE has no LID: the GID says where to; InfiniBand needs it only where the subnet asks for it. */
-static struct ibv_ah_attr path(const struct ct_rdma_end *end)
+static struct ibv_ah_attr path(const struct ct_rdma_end *end, const struct ct_rdma_record *remote)
 {
 	const struct ct_rdma_device *device = end->device;
-	struct ibv_ah_attr attr = {.dlid = end->remote.lid, .port_num = device->port};
+	struct ibv_ah_attr attr = {.dlid = remote->lid, .port_num = device->port};
 
 	if (device->ethernet || (device->port_attr.flags & IBV_QPF_GRH_REQUIRED)) {
 		attr.is_global = 1;
-		attr.grh.dgid = end->remote.gid;
+		attr.grh.dgid = remote->gid;
 		attr.grh.sgid_index = (uint8_t)device->gid_index;
 		attr.grh.hop_limit = 64;
 	}
@@ -289,17 +292,17 @@ static uint8_t reads_limit(unsigned reads)
 }
 
 static bool to_receive(struct ct_rdma_end *end, const struct ct_rdma_lane *lane,
-		       struct ct_error *err)
+		       const struct ct_rdma_record *remote, struct ct_error *err)
 {
 	const struct ct_rdma_wish *wish = &end->wish;
 	struct ibv_qp_attr attr = {.qp_state = IBV_QPS_RTR};
 	int mask = IBV_QP_STATE, code;
 
 	if (wish->type != CT_RDMA_UD) {
-		attr.path_mtu = verbs_mtu(smaller(own_mtu(end), end->remote.mtu));
+		attr.path_mtu = verbs_mtu(smaller(own_mtu(end), remote->mtu));
 		attr.dest_qp_num = lane->remote_qpn;
-		attr.rq_psn = end->remote.psn;
-		attr.ah_attr = path(end);
+		attr.rq_psn = remote->psn;
+		attr.ah_attr = path(end, remote);
 		mask |= IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN;
 	}
 	if (wish->type == CT_RDMA_RC) {
@@ -318,7 +321,8 @@ static bool to_receive(struct ct_rdma_end *end, const struct ct_rdma_lane *lane,
 			      end->device->gid_kind);
 }
 
-static bool to_send(struct ct_rdma_end *end, const struct ct_rdma_lane *lane, struct ct_error *err)
+static bool to_send(struct ct_rdma_end *end, const struct ct_rdma_lane *lane,
+		    const struct ct_rdma_record *remote, struct ct_error *err)
 {
 	const struct ct_rdma_wish *wish = &end->wish;
 	struct ibv_qp_attr attr = {.qp_state = IBV_QPS_RTS, .sq_psn = end->psn};
@@ -329,8 +333,8 @@ static bool to_send(struct ct_rdma_end *end, const struct ct_rdma_lane *lane, st
 		attr.retry_cnt = (uint8_t)(wish->retries ? wish->retries : CT_RDMA_RETRIES);
 		attr.rnr_retry =
 			(uint8_t)(wish->rnr_limited ? wish->rnr_retries : CT_RDMA_RETRY_EVER);
-		attr.max_rd_atomic = reads_limit(smaller(
-			(unsigned)end->device->attr.max_qp_init_rd_atom, end->remote.reads));
+		attr.max_rd_atomic = reads_limit(
+			smaller((unsigned)end->device->attr.max_qp_init_rd_atom, remote->reads));
 		mask |= IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY |
 			IBV_QP_MAX_QP_RD_ATOMIC;
 	}
@@ -340,7 +344,7 @@ static bool to_send(struct ct_rdma_end *end, const struct ct_rdma_lane *lane, st
 
 static bool make_path(struct ct_rdma_end *end, struct ct_rdma_lane *lane, struct ct_error *err)
 {
-	struct ibv_ah_attr attr = path(end);
+	struct ibv_ah_attr attr = path(end, &end->remote);
 
 	if (end->wish.type != CT_RDMA_UD)
 		return true;
@@ -365,8 +369,8 @@ static bool connect_lanes(struct ct_rdma_end *end, struct ct_error *err)
 		struct ct_rdma_lane *lane = &end->lanes[i];
 
 		lane->remote_qpn = end->remote.qpns[i];
-		if (!to_receive(end, lane, err) || !to_send(end, lane, err) ||
-		    !make_path(end, lane, err))
+		if (!to_receive(end, lane, &end->remote, err) ||
+		    !to_send(end, lane, &end->remote, err) || !make_path(end, lane, err))
 			return false;
 	}
 	return true;
@@ -386,6 +390,26 @@ bool ct_rdma_end_connect(struct ct_rdma_end *end, const char *record, const char
 	return ct_error_in(err, "RDMA device %s", end->device->name);
 }
 
+bool ct_rdma_lane_connect(struct ct_rdma_end *end, unsigned index,
+			  const struct ct_rdma_record *remote, unsigned remote_lane,
+			  struct ct_error *err)
+{
+	struct ct_rdma_lane *lane = &end->lanes[index];
+
+	if (remote_lane >= remote->n_qpns)
+		return ct_broken(err, "the other end has %u queue pairs, number %u is needed",
+				 remote->n_qpns, remote_lane + 1);
+	lane->remote_qpn = remote->qpns[remote_lane];
+	return (to_receive(end, lane, remote, err) && to_send(end, lane, remote, err)) ||
+	       ct_error_in(err, "RDMA device %s", end->device->name);
+}
+
+bool ct_rdma_end_register(struct ct_rdma_end *end, void *memory, size_t bytes, struct ct_error *err)
+{
+	end->lent = end->device->verbs.reg_mr(end->pd, memory, bytes, region_access);
+	return end->lent || ct_rdma_broken(err, errno, "registering %zu bytes of memory", bytes);
+}
+
 bool ct_rdma_lane_create(struct ct_rdma_end *end, unsigned index, struct ct_error *err)
 {
 	return make_lane(end, index, err) && to_init(end, &end->lanes[index], err);
@@ -402,7 +426,7 @@ bool ct_rdma_lane_loop(struct ct_rdma_end *end, unsigned index, struct ct_error 
 	end->remote.gid = end->device->gid;
 	end->remote.psn = end->psn;
 	lane->remote_qpn = lane->qp->qp_num;
-	return to_receive(end, lane, err) && to_send(end, lane, err);
+	return to_receive(end, lane, &end->remote, err) && to_send(end, lane, &end->remote, err);
 }
 
 void ct_rdma_lane_destroy(struct ct_rdma_end *end, unsigned index)
@@ -424,7 +448,8 @@ static bool reset_and_raise(struct ct_rdma_end *end, const struct ct_rdma_lane *
 
 	if (code != 0)
 		return ct_rdma_broken(err, code, "resetting a queue pair");
-	return to_init(end, lane, err) && to_receive(end, lane, err) && to_send(end, lane, err);
+	return to_init(end, lane, err) && to_receive(end, lane, &end->remote, err) &&
+	       to_send(end, lane, &end->remote, err);
 }
 
 /*

@@ -69,6 +69,7 @@ struct ct_rdma_end {
 	struct ibv_pd *pd;
 	struct ct_memory memory;
 	struct ibv_mr **regions;
+	struct ibv_mr *lent; /* memory of somebody else; NULL: none */
 	struct ct_rdma_queue *queues;
 	struct ct_rdma_lane *lanes;
 	unsigned inline_bytes; /* that the device gave */
@@ -87,6 +88,17 @@ bool ct_rdma_end_record(const struct ct_rdma_end *end, const char *token, enum c
 /* Brings all queue pairs up against the record of the other end, which must be the other side's. */
 bool ct_rdma_end_connect(struct ct_rdma_end *end, const char *record, const char *token,
 			 enum ct_rdma_side own_side, struct ct_error *err);
+
+/*
+ * For ends of which every queue pair leads to another end: brings one up against queue pair
+ * `remote_lane` of a record that has been checked. Not for UD.
+ */
+bool ct_rdma_lane_connect(struct ct_rdma_end *end, unsigned lane,
+			  const struct ct_rdma_record *remote, unsigned remote_lane,
+			  struct ct_error *err);
+/* Registers memory that the end does not own, as its `lent`; it must outlive the end. */
+bool ct_rdma_end_register(struct ct_rdma_end *end, void *memory, size_t bytes,
+			  struct ct_error *err);
 
 /* Brings a queue pair that failed up again, with the same sequence number. */
 bool ct_rdma_lane_renew(struct ct_rdma_end *end, unsigned lane, struct ct_error *err);

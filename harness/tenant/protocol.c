@@ -22,6 +22,8 @@ const char *ct_message_name(unsigned type)
 		return "CONNECT";
 	case CT_MSG_STAY:
 		return "STAY";
+	case CT_MSG_REHEARSE:
+		return "REHEARSE";
 	case CT_MSG_HELLO:
 		return "HELLO";
 	case CT_MSG_READY:
@@ -46,6 +48,8 @@ const char *ct_message_name(unsigned type)
 		return "CONNECTED";
 	case CT_MSG_ALIVE:
 		return "ALIVE";
+	case CT_MSG_REHEARSED:
+		return "REHEARSED";
 	}
 	return "?";
 }

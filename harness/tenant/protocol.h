@@ -9,6 +9,7 @@
  *                                          HELLO {version, build_id, pid, boot_id}
  *   SETUP {role, kind, ...}                READY {cpus, nodes, endpoint, answer, ...}
  *   CONNECT {texts}                        CONNECTED
+ *   REHEARSE                               REHEARSED
  *   CALIBRATE {seconds}                    CALIBRATED {rate}
  *   LOAD {intensity, solo_rate}            LOADED {share}, then NOISE until UNLOADED
  *   RUN {warmup_ns, measure_ns}            EPOCH or ALIVE, again and again, then DONE
@@ -17,8 +18,9 @@
  *   QUIT, or end of file                   exits
  *   anything                               FAILED {kind, text}, then exits
  *
- * CONNECT goes to a workload and all its peers at once, where one of them has a connect step. While
- * a phase runs, a victim's worker is never quiet for longer than CT_ALIVE_EVERY_S.
+ * CONNECT goes to a workload and all its peers at once, where one of them has a connect step, and
+ * once all have answered REHEARSE does, where the workload's kind has such a step. While a phase
+ * runs, a victim's worker is never quiet for longer than CT_ALIVE_EVERY_S.
  */
 #ifndef COTENANT_TENANT_PROTOCOL_H
 #define COTENANT_TENANT_PROTOCOL_H
@@ -40,6 +42,7 @@ enum ct_message {
 	CT_MSG_QUIT,
 	CT_MSG_CONNECT,
 	CT_MSG_STAY,
+	CT_MSG_REHEARSE,
 
 	CT_MSG_HELLO = 64,
 	CT_MSG_READY,
@@ -52,7 +55,8 @@ enum ct_message {
 	CT_MSG_CLOCK_IS,
 	CT_MSG_FAILED,
 	CT_MSG_CONNECTED,
-	CT_MSG_ALIVE
+	CT_MSG_ALIVE,
+	CT_MSG_REHEARSED
 };
 
 /* "SETUP", "EPOCH", ...; "?" for a number that is none. */

@@ -15,10 +15,10 @@
 #include "harness/tenant/worker.h"
 #include "noise/noise.h"
 
-enum { LOOK_NS = 100000000, LOOK_CONNECTING_NS = 2000000 };
+enum { LOOK_NS = 100000000, LOOK_STEPPING_NS = 2000000 };
 
-/* How far the connect step is; peers without one are connected from the start. */
-enum progress { UNCONNECTED, ASKED, CONNECTED };
+/* How far its steps are; a peer without a connect step is connected from the start. */
+enum progress { UNCONNECTED, ASKED_TO_CONNECT, CONNECTED, ASKED_TO_REHEARSE, REHEARSED };
 
 struct peer_role {
 	const struct ct_param *params;
@@ -37,7 +37,7 @@ struct peer_role {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	enum progress progress; /* under lock */
-	bool owes_reply;        /* CONNECT came and is not answered yet */
+	enum progress owed;     /* what is answered once it is reached; UNCONNECTED: nothing */
 };
 
 static void set_progress(struct peer_role *role, enum progress progress)
@@ -48,36 +48,48 @@ static void set_progress(struct peer_role *role, enum progress progress)
 	pthread_mutex_unlock(&role->lock);
 }
 
-static void wait_until_asked(struct peer_role *role)
+/* False: it is to end. */
+static bool wait_until_asked(struct peer_role *role, enum progress to)
 {
 	pthread_mutex_lock(&role->lock);
-	while (role->progress == UNCONNECTED && !atomic_load(&role->stop))
+	while (role->progress < to && !atomic_load(&role->stop))
 		pthread_cond_wait(&role->changed, &role->lock);
 	pthread_mutex_unlock(&role->lock);
+	return !atomic_load(&role->stop);
 }
 
-static bool is_connected(struct peer_role *role)
+static bool has_reached(struct peer_role *role, enum progress progress)
 {
-	bool connected;
+	bool reached;
 
 	pthread_mutex_lock(&role->lock);
-	connected = role->progress == CONNECTED;
+	reached = role->progress >= progress;
 	pthread_mutex_unlock(&role->lock);
-	return connected;
+	return reached;
+}
+
+/* A failure is said before whoever waits for the step is woken. */
+static bool end_step(struct peer_role *role, enum progress reached, bool good)
+{
+	if (!good)
+		atomic_store(&role->failed, true);
+	set_progress(role, reached);
+	return good;
 }
 
 static bool connect_on_request(struct peer_role *role)
 {
-	bool good = true;
+	return !role->ops->connect ||
+	       (wait_until_asked(role, ASKED_TO_CONNECT) &&
+		end_step(role, CONNECTED,
+			 role->ops->connect(role->state, &role->links, &role->error)));
+}
 
-	wait_until_asked(role);
-	if (role->ops->connect && !atomic_load(&role->stop))
-		good = role->ops->connect(role->state, &role->links, &role->error);
-	/* Said before whoever waits for it is woken. */
-	if (!good)
-		atomic_store(&role->failed, true);
-	set_progress(role, CONNECTED);
-	return good;
+static bool rehearse_on_request(struct peer_role *role)
+{
+	return !role->ops->rehearse ||
+	       (wait_until_asked(role, ASKED_TO_REHEARSE) &&
+		end_step(role, REHEARSED, role->ops->rehearse(role->state, &role->error)));
 }
 
 /* The peer has the tenant's last CPU, so that it does not sit on the workload's first. */
@@ -87,11 +99,11 @@ static void *serving_thread(void *argument)
 
 	if (!ct_bind_thread(role->env.place, ct_place_cpu_count(role->env.place) - 1,
 			    &role->error)) {
-		atomic_store(&role->failed, true);
-		set_progress(role, CONNECTED);
+		end_step(role, REHEARSED, false);
 		return NULL;
 	}
-	if (connect_on_request(role) && !role->ops->serve(role->state, &role->error))
+	if (connect_on_request(role) && rehearse_on_request(role) &&
+	    !role->ops->serve(role->state, &role->error))
 		atomic_store(&role->failed, true);
 	return NULL;
 }
@@ -221,7 +233,7 @@ static bool start(struct ct_worker *worker, struct peer_role *role, const json_t
 	    !role->ops->setup(&role->env, role->options, &role->state, endpoint, err))
 		return false;
 	if (!role->ops->connect)
-		role->progress = ASKED; /* it serves at once */
+		role->progress = CONNECTED; /* it serves at once */
 	if (pthread_create(&role->thread, NULL, serving_thread, role) != 0) {
 		role->ops->teardown(role->state);
 		return ct_broken_errno(err, "starting the peer");
@@ -252,20 +264,22 @@ static bool setup_role(struct ct_worker *worker, const json_t *setup, json_t *re
 static bool tick(struct ct_worker *worker, struct ct_error *err)
 {
 	struct peer_role *role = worker->role_state;
+	unsigned reply;
 
 	worker->wake_ns = ct_monotonic_ns() + LOOK_NS;
 	if (atomic_load(&role->failed)) {
 		*err = role->error;
 		return false;
 	}
-	if (!role->owes_reply)
+	if (role->owed == UNCONNECTED)
 		return true;
-	if (!is_connected(role)) {
-		worker->wake_ns = ct_monotonic_ns() + LOOK_CONNECTING_NS;
+	if (!has_reached(role, role->owed)) {
+		worker->wake_ns = ct_monotonic_ns() + LOOK_STEPPING_NS;
 		return true;
 	}
-	role->owes_reply = false;
-	return ct_worker_send(worker, CT_MSG_CONNECTED, NULL, err);
+	reply = role->owed == CONNECTED ? CT_MSG_CONNECTED : CT_MSG_REHEARSED;
+	role->owed = UNCONNECTED;
+	return ct_worker_send(worker, reply, NULL, err);
 }
 
 static bool connect_role(struct ct_worker *worker, struct peer_role *role, const json_t *body,
@@ -278,9 +292,20 @@ static bool connect_role(struct ct_worker *worker, struct peer_role *role, const
 				role->env.n_ranks);
 	role->links = (struct ct_peer_links){role->env.rank, role->env.n_ranks, role->texts.items};
 	if (role->ops->connect)
-		set_progress(role, ASKED);
-	role->owes_reply = true;
-	worker->wake_ns = ct_monotonic_ns() + LOOK_CONNECTING_NS;
+		set_progress(role, ASKED_TO_CONNECT);
+	role->owed = CONNECTED;
+	worker->wake_ns = ct_monotonic_ns() + LOOK_STEPPING_NS;
+	return true;
+}
+
+static bool rehearse_role(struct ct_worker *worker, struct peer_role *role, struct ct_error *err)
+{
+	if (!role->ops->rehearse || role->owed != UNCONNECTED || !has_reached(role, CONNECTED) ||
+	    has_reached(role, ASKED_TO_REHEARSE))
+		return ct_usage(err, "bad REHEARSE");
+	set_progress(role, ASKED_TO_REHEARSE);
+	role->owed = REHEARSED;
+	worker->wake_ns = ct_monotonic_ns() + LOOK_STEPPING_NS;
 	return true;
 }
 
@@ -289,6 +314,8 @@ static bool message(struct ct_worker *worker, unsigned type, const json_t *body,
 {
 	if (type == CT_MSG_CONNECT)
 		return connect_role(worker, worker->role_state, body, err);
+	if (type == CT_MSG_REHEARSE)
+		return rehearse_role(worker, worker->role_state, err);
 	return ct_usage(err, "a peer got %s", ct_message_name(type));
 }
 

@@ -15,7 +15,7 @@
  * The control thread looks this often for the end of a phase and for closed epochs; less often
  * where the victim rests most of the time, and the looking would cost more than the measuring.
  */
-enum { LOOK_NS = 20000000, LOOK_WHILE_RESTING_NS = 100000000, LOOK_CONNECTING_NS = 2000000 };
+enum { LOOK_NS = 20000000, LOOK_WHILE_RESTING_NS = 100000000, LOOK_STEPPING_NS = 2000000 };
 
 struct victim_role {
 	const struct ct_victim_ops *ops;
@@ -25,7 +25,8 @@ struct victim_role {
 	char *answer;
 	struct ct_victim_runner runner;
 	bool started;
-	bool running, connecting;
+	bool running;
+	unsigned owed; /* CT_MSG_CONNECTED or _REHEARSED once the step is over; 0: none */
 	struct ct_covariate_sampler sampler;
 	struct ct_covariates before;
 	struct ct_sampler counters;
@@ -161,7 +162,7 @@ static bool begin_phase(struct ct_worker *worker, struct victim_role *role, cons
 
 	if (json_unpack((json_t *)body, "{s:I, s:I, s:I}", "warmup_ns", &warmup, "measure_ns",
 			&measure, "epoch_ns", &epoch) != 0 ||
-	    warmup < 0 || measure <= 0 || epoch <= 0 || role->running || role->connecting)
+	    warmup < 0 || measure <= 0 || epoch <= 0 || role->running || role->owed)
 		return ct_usage(err, "bad RUN");
 	request = (struct ct_phase_request){(uint64_t)warmup, (uint64_t)measure, (uint64_t)epoch};
 	ct_worker_deadline(request.warmup_ns + request.measure_ns);
@@ -282,17 +283,19 @@ static bool send_closed_epochs(struct ct_worker *worker, struct victim_role *rol
 	return true;
 }
 
-static bool look_for_connection(struct ct_worker *worker, struct victim_role *role,
-				struct ct_error *err)
+static bool look_for_end_of_step(struct ct_worker *worker, struct victim_role *role,
+				 struct ct_error *err)
 {
+	const unsigned owed = role->owed;
+
 	if (!ct_victim_runner_finished(&role->runner)) {
-		worker->wake_ns = ct_monotonic_ns() + LOOK_CONNECTING_NS;
+		worker->wake_ns = ct_monotonic_ns() + LOOK_STEPPING_NS;
 		return true;
 	}
 	worker->wake_ns = UINT64_MAX;
-	role->connecting = false;
+	role->owed = 0;
 	return ct_victim_runner_result(&role->runner, err) &&
-	       ct_worker_send(worker, CT_MSG_CONNECTED, NULL, err);
+	       ct_worker_send(worker, owed, NULL, err);
 }
 
 /* One operation may take longer than an epoch: that is no silence. */
@@ -309,8 +312,8 @@ static bool tick(struct ct_worker *worker, struct ct_error *err)
 	struct victim_role *role = worker->role_state;
 	bool finished = ct_victim_runner_finished(&role->runner);
 
-	if (role->connecting)
-		return look_for_connection(worker, role, err);
+	if (role->owed)
+		return look_for_end_of_step(worker, role, err);
 	worker->wake_ns = finished ? UINT64_MAX : ct_monotonic_ns() + look_ns(role);
 	/* Asked before the epochs are taken: what was closed by then is all there is. */
 	if (!send_closed_epochs(worker, role, err))
@@ -322,13 +325,16 @@ static bool tick(struct ct_worker *worker, struct ct_error *err)
 	       ct_worker_send(worker, CT_MSG_DONE, NULL, err);
 }
 
-static bool connect_role(struct ct_worker *worker, struct victim_role *role, struct ct_error *err)
+static bool begin_step(struct ct_worker *worker, struct victim_role *role, unsigned asked,
+		       struct ct_error *err)
 {
-	if (role->running || role->connecting)
-		return ct_usage(err, "bad CONNECT");
-	ct_victim_runner_connect(&role->runner);
-	role->connecting = true;
-	worker->wake_ns = ct_monotonic_ns() + LOOK_CONNECTING_NS;
+	const bool connects = asked == CT_MSG_CONNECT;
+
+	if (role->running || role->owed)
+		return ct_usage(err, "bad %s", ct_message_name(asked));
+	ct_victim_runner_step(&role->runner, connects ? role->ops->connect : role->ops->rehearse);
+	role->owed = connects ? CT_MSG_CONNECTED : CT_MSG_REHEARSED;
+	worker->wake_ns = ct_monotonic_ns() + LOOK_STEPPING_NS;
 	return true;
 }
 
@@ -339,7 +345,8 @@ static bool message(struct ct_worker *worker, unsigned type, const json_t *body,
 
 	switch (type) {
 	case CT_MSG_CONNECT:
-		return connect_role(worker, role, err);
+	case CT_MSG_REHEARSE:
+		return begin_step(worker, role, type, err);
 	case CT_MSG_RUN:
 		return begin_phase(worker, role, body, err);
 	}

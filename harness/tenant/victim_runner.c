@@ -197,7 +197,7 @@ static void set_state(struct ct_victim_runner *runner, enum ct_runner_state stat
 	pthread_mutex_unlock(&runner->lock);
 }
 
-/* The state that was asked for: connecting, running; failed when the thread is to end. */
+/* The state that was asked for: a step, running; failed when the thread is to end. */
 static enum ct_runner_state wait_for_request(struct ct_victim_runner *runner)
 {
 	enum ct_runner_state asked;
@@ -240,9 +240,8 @@ static void *measuring_thread(void *argument)
 	set_state(runner, CT_RUNNER_IDLE);
 	while ((asked = wait_for_request(runner)) != CT_RUNNER_FAILED) {
 		struct ct_error err = {0};
-		bool good = asked == CT_RUNNER_CONNECTING
-				    ? runner->ops->connect(runner->victim_state, &err)
-				    : run_phase(runner, &err);
+		bool good = asked == CT_RUNNER_STEPPING ? runner->step(runner->victim_state, &err)
+							: run_phase(runner, &err);
 
 		if (!good)
 			runner->error = err;
@@ -300,10 +299,16 @@ bool ct_victim_runner_start(struct ct_victim_runner *runner, const struct ct_vic
 	return false;
 }
 
-void ct_victim_runner_connect(struct ct_victim_runner *runner)
+void ct_victim_runner_step(struct ct_victim_runner *runner,
+			   bool (*step)(void *victim_state, struct ct_error *err))
 {
-	if (runner->ops->connect)
-		set_state(runner, CT_RUNNER_CONNECTING);
+	if (!step)
+		return;
+	pthread_mutex_lock(&runner->lock);
+	runner->step = step;
+	runner->state = CT_RUNNER_STEPPING;
+	pthread_cond_broadcast(&runner->changed);
+	pthread_mutex_unlock(&runner->lock);
 }
 
 void ct_victim_runner_begin(struct ct_victim_runner *runner, const struct ct_phase_request *request)
@@ -321,7 +326,7 @@ bool ct_victim_runner_finished(struct ct_victim_runner *runner)
 	bool finished;
 
 	pthread_mutex_lock(&runner->lock);
-	finished = runner->state != CT_RUNNER_RUNNING && runner->state != CT_RUNNER_CONNECTING;
+	finished = runner->state != CT_RUNNER_RUNNING && runner->state != CT_RUNNER_STEPPING;
 	pthread_mutex_unlock(&runner->lock);
 	return finished;
 }

@@ -23,7 +23,7 @@ struct ct_phase_request {
 enum ct_runner_state {
 	CT_RUNNER_STARTING,
 	CT_RUNNER_IDLE,
-	CT_RUNNER_CONNECTING,
+	CT_RUNNER_STEPPING, /* connects or rehearses */
 	CT_RUNNER_RUNNING,
 	CT_RUNNER_FAILED
 };
@@ -43,6 +43,7 @@ struct ct_victim_runner {
 	enum ct_runner_state state; /* under lock, as all below */
 	bool quit;
 	struct ct_phase_request request;
+	bool (*step)(void *victim_state, struct ct_error *err); /* of CT_RUNNER_STEPPING */
 	struct ct_error error;
 
 	/* Of the phase under way: set before the first sample is recorded. */
@@ -58,13 +59,15 @@ struct ct_victim_runner {
 bool ct_victim_runner_start(struct ct_victim_runner *runner, const struct ct_victim_ops *ops,
 			    const void *options, const struct ct_victim_common *common,
 			    const struct ct_victim_env *env, struct ct_error *err);
-/* Has the victim's `connect` called on its thread, if it has one; it ends as a phase does. */
-void ct_victim_runner_connect(struct ct_victim_runner *runner);
+/* Has a step called on the victim's thread: its `connect` or `rehearse`; NULL: it has none. It ends
+ * as a phase does. */
+void ct_victim_runner_step(struct ct_victim_runner *runner,
+			   bool (*step)(void *victim_state, struct ct_error *err));
 /* Begins a phase; epochs then come out of runner->recorder. Those that end before the warm-up is
  * over carry begin_tick < measure_begin_tick. */
 void ct_victim_runner_begin(struct ct_victim_runner *runner,
 			    const struct ct_phase_request *request);
-/* True once the phase is over and every epoch is closed, or connect has returned. */
+/* True once the phase is over and every epoch is closed, or the step has returned. */
 bool ct_victim_runner_finished(struct ct_victim_runner *runner);
 /* After either: false when the victim failed in it, with its words. */
 bool ct_victim_runner_result(struct ct_victim_runner *runner, struct ct_error *err);

@@ -34,6 +34,28 @@ class Victims(LabTest):
                 self.measures(*words)
 
 
+class Collectives(LabTest):
+    def test_each_over_queue_pairs(self):
+        """Two ranks, one on each machine; their data is verified."""
+        for words in (("ring_allreduce",), ("alltoall",), ("ring_allreduce", "completion=poll"),
+                      ("ring_allreduce", "bytes=40", "chunk=64"),
+                      ("alltoall", "bytes=1M", "chunk=128K")):
+            with self.subTest(words):
+                self.good("bench", words[0], "transport=verbs", "bytes=64K", "chunk=8K", *words[1:],
+                          *on_function(0), "-t", "1s", "--json")
+
+    def test_three_ranks(self):
+        """The third is on the second function of the second machine."""
+        third = [word.replace("vf:eth1/0", "vf:eth1/1").replace("10.77.1.2", "10.77.2.2")
+                 .replace("peer.", "peer2.") for word in on_function(0)
+                 if word.startswith("peer.")]
+        first = [word.replace("peer.", "peer1.") for word in on_function(0)]
+        for kind in ("ring_allreduce", "alltoall"):
+            with self.subTest(kind):
+                self.good("bench", kind, "transport=verbs", "bytes=48K", "chunk=4K", "peers=2",
+                          *first, *third, "-t", "1s", "--json")
+
+
 class Aggressors(LabTest):
     def works(self, *words):
         result = self.good("noise", *words, *on_function(1), "-t", "500ms", "--json")

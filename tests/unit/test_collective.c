@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "bench/collective_victim.h"
 #include "bench/victims.h"
 #include "harness/net/collective.h"
 
@@ -53,7 +54,8 @@ static void *peer(void *argument)
 	const struct ct_peer_ops *ops = world.ops->peer;
 
 	world.good[rank] =
-		ops->connect(world.states[rank], &world.links[rank], &world.errors[rank]);
+		ops->connect(world.states[rank], &world.links[rank], &world.errors[rank]) &&
+		ops->rehearse(world.states[rank], &world.errors[rank]);
 	if (world.good[rank] && world.leaves != rank)
 		world.good[rank] = ops->serve(world.states[rank], &world.errors[rank]);
 	if (world.leaves == rank) {
@@ -119,7 +121,8 @@ static void connect_all(void)
 	struct ct_error err = {0};
 
 	start_peers();
-	if (!world.ops->connect(world.states[0], &err))
+	if (!world.ops->connect(world.states[0], &err) ||
+	    !world.ops->rehearse(world.states[0], &err))
 		fail_msg("%s", err.text);
 }
 
@@ -231,7 +234,7 @@ static void bandwidth_is_as_nccl_tests_define_it(void **state)
 	end_world();
 }
 
-static void a_wrong_contribution_is_found_when_connecting(void **state)
+static void a_wrong_contribution_is_found_in_the_rehearsal(void **state)
 {
 	(void)state;
 	struct ct_collective *third;
@@ -241,7 +244,8 @@ static void a_wrong_contribution_is_found_when_connecting(void **state)
 	third = world.states[2];
 	((float *)third->in)[77] += 1;
 	start_peers();
-	assert_false(world.ops->connect(world.states[0], &err));
+	assert_true(world.ops->connect(world.states[0], &err));
+	assert_false(world.ops->rehearse(world.states[0], &err));
 	if (!strstr(err.text, "element 77 of the result"))
 		fail_msg("'%s'", err.text);
 	end_world();
@@ -340,7 +344,7 @@ int main(void)
 		cmocka_unit_test(sums_are_right_on_any_number_of_ranks),
 		cmocka_unit_test(blocks_come_from_the_right_rank),
 		cmocka_unit_test(bandwidth_is_as_nccl_tests_define_it),
-		cmocka_unit_test(a_wrong_contribution_is_found_when_connecting),
+		cmocka_unit_test(a_wrong_contribution_is_found_in_the_rehearsal),
 		cmocka_unit_test(a_wrong_result_later_on_is_found_when_an_epoch_closes),
 		cmocka_unit_test(a_rank_that_leaves_is_named),
 		cmocka_unit_test(a_stop_ends_the_wait_for_others),

@@ -210,6 +210,7 @@ int ibv_query_port(struct ibv_context *context, uint8_t port, struct _compat_ibv
 	attr->active_mtu = IBV_MTU_1024;
 	attr->max_mtu = IBV_MTU_4096;
 	attr->gid_tbl_len = 16;
+	attr->max_msg_sz = MAX_MESSAGE;
 	attr->lid = 1;
 	return 0;
 }

@@ -29,6 +29,7 @@ enum {
 	MAX_CQE = 16384, /* of a CQ */
 	MAX_INLINE = 256,
 	MAX_READS = 16,
+	MAX_MESSAGE = 8 << 20, /* as rxe */
 	GRH = 40
 };
 

@@ -27,12 +27,16 @@ unsigned qp_slot(uint32_t qp_num)
 	return qp_num >= 0x100 && qp_num < 0x100 + MAX_QPS ? qp_num - 0x100 : MAX_QPS;
 }
 
+/* The last copy failed because the other process has ended. */
+static __thread bool other_is_gone;
+
 /* Between this process's memory and another's. */
 static bool copy(pid_t pid, uint64_t remote, void *local, size_t length, bool to_remote)
 {
 	struct iovec here = {local, length}, there = {(void *)(uintptr_t)remote, length};
 	ssize_t done;
 
+	other_is_gone = false;
 	if (length == 0)
 		return true;
 	if (pid == getpid()) {
@@ -44,7 +48,14 @@ static bool copy(pid_t pid, uint64_t remote, void *local, size_t length, bool to
 	}
 	done = to_remote ? process_vm_writev(pid, &here, 1, &there, 1, 0)
 			 : process_vm_readv(pid, &here, 1, &there, 1, 0);
+	other_is_gone = done < 0 && errno == ESRCH;
 	return done == (ssize_t)length;
+}
+
+/* Some devices take an element of 0 bytes for one of 2 GiB: no data is no element. */
+static uint32_t length_of(const struct ibv_send_wr *wr)
+{
+	return wr->num_sge > 0 ? wr->sg_list->length : 0;
 }
 
 static bool key_covers(uint32_t key, pid_t pid, unsigned pd, uint64_t address, uint64_t length,
@@ -137,8 +148,11 @@ static void complete_receive(struct shared_qp *to, const struct shared_receive *
 /* The payload as one piece of this process's memory; NULL: its key does not cover it. */
 static void *payload(const struct shared_qp *qp, const struct ibv_send_wr *wr, int access)
 {
+	static uint64_t nothing;
 	const struct ibv_sge *sge = wr->sg_list;
 
+	if (wr->num_sge == 0)
+		return &nothing;
 	if (!(wr->send_flags & IBV_SEND_INLINE) &&
 	    !key_covers(sge->lkey, getpid(), qp->pd, sge->addr, sge->length, access))
 		return NULL;
@@ -148,7 +162,7 @@ static void *payload(const struct shared_qp *qp, const struct ibv_send_wr *wr, i
 static enum ibv_wc_status deliver_send(struct shared_qp *to, const struct ibv_send_wr *wr,
 				       void *data, uint32_t source, unsigned before)
 {
-	const uint32_t length = wr->sg_list->length;
+	const uint32_t length = length_of(wr);
 	struct shared_receive receive;
 
 	if (!take_receive(to, &receive))
@@ -165,7 +179,7 @@ static enum ibv_wc_status deliver_send(struct shared_qp *to, const struct ibv_se
 static enum ibv_wc_status deliver_write(struct shared_qp *to, const struct ibv_send_wr *wr,
 					void *data, uint32_t source)
 {
-	const uint32_t length = wr->sg_list->length;
+	const uint32_t length = length_of(wr);
 	const bool immediate = wr->opcode == IBV_WR_RDMA_WRITE_WITH_IMM;
 	struct shared_receive receive;
 
@@ -204,7 +218,7 @@ static enum ibv_wc_status deliver_atomic(const struct shared_qp *to, const struc
 static enum ibv_wc_status deliver_read(const struct shared_qp *to, const struct ibv_send_wr *wr,
 				       void *data)
 {
-	const uint32_t length = wr->sg_list->length;
+	const uint32_t length = length_of(wr);
 
 	if (!key_covers(wr->wr.rdma.rkey, to->pid, to->pd, wr->wr.rdma.remote_addr, length,
 			IBV_ACCESS_REMOTE_READ) ||
@@ -266,11 +280,14 @@ static enum ibv_wc_status transfer(struct shared_qp *qp, const struct ibv_send_w
 			return qp->type == IBV_QPT_RC ? IBV_WC_RETRY_EXC_ERR : IBV_WC_SUCCESS;
 		if (qp->type == IBV_QPT_RC && to->expected_psn != qp->next_psn)
 			return IBV_WC_RETRY_EXC_ERR;
+		other_is_gone = false;
 		status = deliver(qp, to, wr, source);
 		if (status == IBV_WC_SUCCESS) {
 			qp->next_psn = (qp->next_psn + 1) & 0xffffff;
 			to->expected_psn = (to->expected_psn + 1) & 0xffffff;
 		}
+		if (status != IBV_WC_SUCCESS && other_is_gone)
+			return IBV_WC_RETRY_EXC_ERR;
 		if (status != IBV_WC_RNR_RETRY_EXC_ERR)
 			return status;
 		if (qp->type != IBV_QPT_RC)
@@ -294,14 +311,16 @@ static int post_one(struct shared_qp *qp, unsigned slot, const struct ibv_send_w
 
 	if (qp->state != IBV_QPS_RTS && qp->state != IBV_QPS_ERR)
 		return EINVAL;
-	if (wr->num_sge != 1 || (qp->type != IBV_QPT_RC && (wr->opcode == IBV_WR_RDMA_READ)) ||
-	    ((wr->send_flags & IBV_SEND_INLINE) && wr->sg_list->length > qp->max_inline))
+	if (wr->num_sge > 1 || (wr->num_sge == 0 && wr->opcode != IBV_WR_RDMA_WRITE_WITH_IMM) ||
+	    (wr->num_sge == 1 && wr->sg_list->length == 0) || length_of(wr) > MAX_MESSAGE ||
+	    (qp->type != IBV_QPT_RC && (wr->opcode == IBV_WR_RDMA_READ)) ||
+	    ((wr->send_flags & IBV_SEND_INLINE) && length_of(wr) > qp->max_inline))
 		return EINVAL;
 	if (qp->send_used >= qp->max_send)
 		return ENOMEM;
 	qp->send_used++;
 	status = qp->state == IBV_QPS_ERR ? IBV_WC_WR_FLUSH_ERR : transfer(qp, wr, qp_number(slot));
-	complete_send(qp, slot, wr, status, wr->sg_list->length);
+	complete_send(qp, slot, wr, status, length_of(wr));
 	return 0;
 }
 
