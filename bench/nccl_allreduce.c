@@ -533,25 +533,32 @@ static bool peer_connect(void *state, const struct ct_peer_links *links, struct 
 	return connect_rank(state, links->texts, err);
 }
 
+static bool is_stopped(const struct rank *self)
+{
+	return atomic_load_explicit(self->wait.stop, memory_order_relaxed);
+}
+
 static void wait_for_stop(const struct rank *self)
 {
 	const struct timespec slice = {.tv_nsec = STOP_SLICE_NS};
 
-	while (!atomic_load_explicit(self->wait.stop, memory_order_relaxed))
+	while (!is_stopped(self))
 		nanosleep(&slice, NULL);
 }
 
-/* Rank 0 may rest between phases for as long as it likes. */
+/*
+ * Rank 0 may rest between phases for as long as it likes. A rank that was stopped before it was
+ * asked to connect comes here as well, without a communicator.
+ */
 static bool peer_serve(void *state, struct ct_error *err)
 {
 	struct rank *self = state;
-	enum ct_nccl_end end;
+	enum ct_nccl_end end = CT_NCCL_DONE;
 
 	self->wait.patience_ns = 0;
 	self->wait.yields = true;
-	do
-		end = run_once(self);
-	while (end == CT_NCCL_DONE);
+	while (end == CT_NCCL_DONE)
+		end = is_stopped(self) ? CT_NCCL_STOPPED : run_once(self);
 	if (end == CT_NCCL_STOPPED)
 		return true;
 	if (end == CT_NCCL_REMOTE) {
