@@ -485,25 +485,21 @@ int nvmlDeviceGetPcieReplayCounter(struct device *d, unsigned *value)
 	return give("nvmlDeviceGetPcieReplayCounter", d, d->replayed, value);
 }
 
-int nvmlDeviceGetTotalEnergyConsumption(struct device *d, unsigned long long *millijoules);
-int nvmlDeviceGetTotalEnergyConsumption(struct device *d, unsigned long long *millijoules)
-{
-	d->used_mj += d->energy_mj;
-	*millijoules = d->used_mj;
-	return status_of("nvmlDeviceGetTotalEnergyConsumption", d);
-}
+#define WIDE(symbol, value)                                    \
+	int symbol(struct device *d, unsigned long long *out); \
+	int symbol(struct device *d, unsigned long long *out)  \
+	{                                                      \
+		*out = value;                                  \
+		return status_of(#symbol, d);                  \
+	}
 
-int nvmlDeviceGetCurrentClocksThrottleReasons(const struct device *d, unsigned long long *reasons);
-int nvmlDeviceGetCurrentClocksThrottleReasons(const struct device *d, unsigned long long *reasons)
-{
-	*reasons = d->reasons;
-	return status_of("nvmlDeviceGetCurrentClocksThrottleReasons", d);
-}
+WIDE(nvmlDeviceGetTotalEnergyConsumption, d->used_mj += d->energy_mj)
+WIDE(nvmlDeviceGetCurrentClocksThrottleReasons, d->reasons)
 
 int nvmlDeviceGetTemperature(const struct device *d, int sensor, unsigned *celsius);
 int nvmlDeviceGetTemperature(const struct device *d, int sensor, unsigned *celsius)
 {
-	return sensor == 0 ? give("nvmlDeviceGetTemperature", d, d->temperature, celsius) : INVALID;
+	return sensor ? INVALID : give("nvmlDeviceGetTemperature", d, d->temperature, celsius);
 }
 
 int nvmlDeviceGetTotalEccErrors(const struct device *d, int kind, int since,
@@ -528,15 +524,12 @@ int nvmlDeviceGetUtilizationRates(const struct device *d, unsigned percent[2])
 
 /* ---- GPM ---- */
 
-struct gpm_support {
-	unsigned version, supported;
-};
-int nvmlGpmQueryDeviceSupport(const struct device *d, struct gpm_support *support);
-int nvmlGpmQueryDeviceSupport(const struct device *d, struct gpm_support *support)
+int nvmlGpmQueryDeviceSupport(const struct device *d, unsigned support[2]);
+int nvmlGpmQueryDeviceSupport(const struct device *d, unsigned support[2])
 {
-	if (support->version != 1)
-		return 25; /* NVML_ERROR_ARGUMENT_VERSION_MISMATCH */
-	support->supported = d->gpm;
+	if (support[0] != 1)
+		return INVALID;
+	support[1] = d->gpm;
 	return status_of("nvmlGpmQueryDeviceSupport", d);
 }
 
@@ -556,7 +549,6 @@ int nvmlGpmSampleFree(struct sample *sample)
 	free(sample);
 	return GOOD;
 }
-
 int nvmlGpmSampleGet(const struct device *d, struct sample *sample);
 int nvmlGpmSampleGet(const struct device *d, struct sample *sample)
 {
