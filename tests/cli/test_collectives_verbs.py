@@ -120,7 +120,7 @@ class Failing(Verbs):
                                     ("create_cq", 22, "completion queue"),
                                     ("create_qp", 22, "queue pair"),
                                     ("post_recv", 22, "posting a receive"),
-                                    ("modify_qp", "110:2", "ready to receive"),
+                                    ("modify_qp", "110:2", "making a queue pair ready to"),
                                     ("post_send", 22, "inviting a message")):
             with self.subTest(verb):
                 self.assert_refused(
