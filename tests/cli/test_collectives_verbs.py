@@ -120,6 +120,8 @@ class Failing(Verbs):
                                     ("create_cq", 22, "completion queue"),
                                     ("create_qp", 22, "queue pair"),
                                     ("post_recv", 22, "posting a receive"),
+                                    # Calls count by thread: rank 0 fails to get ready to receive
+                                    # and its peer to send, and either may be told first.
                                     ("modify_qp", "110:2", "making a queue pair ready to"),
                                     ("post_send", 22, "inviting a message")):
             with self.subTest(verb):
