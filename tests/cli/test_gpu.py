@@ -29,7 +29,7 @@ VICTIMS = [
     ["gpu_gemm", "m=128", "n=256", "k=32"],
     ["gpu_gemm", "m=128", "n=128", "k=16", "precision=fp32"],
     ["gpu_gemm", "m=128", "n=256", "k=32", "precision=tf32"],
-    ["gpu_gemm", "m=128", "n=128", "k=32", "precision=fp16"],
+    ["gpu_gemm", "m=128", "n=256", "k=32", "precision=fp16"],
     ["gpu_decode", "layers=1", "hidden=64", "context=32", "vocabulary=64", "batch=2"],
     ["gpu_p2p", "size=64K"],
 ]
