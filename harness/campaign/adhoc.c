@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "harness/core/units.h"
+#include "harness/tenant/launch.h"
+#include "harness/tenant/near_gpu.h"
 
 enum { MAX_NAMES = 256 };
 
@@ -257,20 +259,38 @@ static bool default_peers(struct ct_adhoc *adhoc, const struct ct_peers *peers, 
 	return true;
 }
 
+/* `cores` of those beside the victim's GPU, where it uses one that can be seen from here. */
+static const char *beside_gpu(const struct ct_adhoc *adhoc, const char *cores,
+			      char out[CT_NEAR_GPU_TEXT])
+{
+	const struct ct_tenant *tenant = &adhoc->tenants[adhoc->victim.tenant];
+	struct ct_topology *topology = NULL;
+	struct ct_error err = {0};
+	bool found;
+
+	if (!(adhoc->victim.ops->stresses & CT_RES_GPU) || !ct_via_is_local(tenant->via) ||
+	    !ct_topology_load(&topology, true, &err))
+		return cores;
+	found = ct_near_gpu(topology, tenant->gpu, cores, out);
+	ct_topology_free(topology);
+	return found ? out : cores;
+}
+
 /* What a newcomer gets: the victim on the first core, its neighbour on another. */
 static bool set_defaults(struct ct_adhoc *adhoc, struct ct_error *err)
 {
 	const long online = sysconf(_SC_NPROCESSORS_ONLN);
 	const unsigned n_cpus = online > 0 ? (unsigned)online : 1;
 	unsigned wanted = adhoc->victim.ops ? adhoc->victim.ops->wanted_cpus : 1;
-	char cores[32];
+	char cores[32], beside[CT_NEAR_GPU_TEXT];
 
 	wanted = wanted == 0 ? 1 : wanted > n_cpus ? n_cpus : wanted;
 	snprintf(cores, sizeof cores, "core:0-%u", wanted - 1);
 	if (wanted == 1)
 		snprintf(cores, sizeof cores, "core:0");
 	if (adhoc->victim.ops &&
-	    (!default_cpus(&adhoc->tenants[adhoc->victim.tenant], cores, err) ||
+	    (!default_cpus(&adhoc->tenants[adhoc->victim.tenant], beside_gpu(adhoc, cores, beside),
+			   err) ||
 	     !default_peers(adhoc, &adhoc->victim.peers, adhoc->victim.tenant, err)))
 		return false;
 	if (!adhoc->aggressor.ops)

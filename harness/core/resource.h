@@ -27,7 +27,9 @@ enum ct_resource {
 	CT_RES_GPU_MEMORY = 1u << 18, /* device memory and its controllers */
 	CT_RES_GPU_FRONT = 1u << 19,  /* front end: launches, barriers, context switches */
 	CT_RES_GPU_DRIVER = 1u << 20, /* the driver's locks and its firmware's queues */
-	CT_RES_END = 1u << 21
+	CT_RES_END = 1u << 21,
+	CT_RES_GPU = CT_RES_GPU_SM | CT_RES_GPU_L2 | CT_RES_GPU_MEMORY | CT_RES_GPU_FRONT |
+		     CT_RES_GPU_DRIVER /* any of them */
 };
 
 /* "core", "l1", ... of one bit; NULL for a bit that is not a resource. */

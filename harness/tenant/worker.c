@@ -13,6 +13,7 @@
 #include "harness/tenant/aside.h"
 #include "harness/tenant/limits.h"
 #include "harness/tenant/privilege.h"
+#include "harness/tenant/near_gpu.h"
 #include "harness/tenant/near_nic.h"
 #include "harness/tenant/protocol.h"
 
@@ -125,18 +126,31 @@ static bool read_others(const json_t *setup, struct others *others, struct ct_er
 	return true;
 }
 
+/* A tenant that names a GPU and no CPUs: it gets those beside it, where they can be told. */
+static bool wants_beside_gpu(const struct ct_worker *worker, const json_t *setup)
+{
+	const char *cpus = json_string_value(json_object_get(setup, "cpus"));
+
+	return worker->gpu && (!cpus || !cpus[0]);
+}
+
 static bool resolve_place(struct ct_worker *worker, const json_t *setup, struct ct_error *err)
 {
+	const bool beside_gpu = wants_beside_gpu(worker, setup);
+	const char *asked = json_string_value(json_object_get(setup, "cpus"));
 	struct ct_topology *topology = NULL;
 	struct others others = {.n = 0};
+	char beside[CT_NEAR_GPU_TEXT];
 	char *cpus = NULL, *memory = NULL;
 	bool good;
 
-	good = ct_near_nic(json_string_value(json_object_get(setup, "cpus")), worker->nic,
-			   &ct_probe_live, &cpus, err) &&
+	if (!ct_topology_load(&topology, beside_gpu || uses_devices(setup), err))
+		return false;
+	if (beside_gpu && ct_near_gpu(topology, worker->gpu, NULL, beside))
+		asked = beside;
+	good = ct_near_nic(asked, worker->nic, &ct_probe_live, &cpus, err) &&
 	       ct_near_nic(json_string_value(json_object_get(setup, "memory")), worker->nic,
 			   &ct_probe_live, &memory, err) &&
-	       ct_topology_load(&topology, uses_devices(setup), err) &&
 	       read_others(setup, &others, err) &&
 	       ct_place_resolve(topology, cpus, memory, others.named, others.n, &worker->place,
 				err);
