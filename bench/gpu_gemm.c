@@ -186,6 +186,24 @@ static bool check(struct gemm_state *gemm, uint64_t seed, struct ct_error *err)
 
 /* ---- */
 
+/* Which of our kernels it is stands in the result: a build without the one for this GPU has the
+ * other. */
+static bool fixed_kernel(struct gemm_state *gemm, json_t *device, struct ct_error *err)
+{
+	struct ct_gpu *gpu = &gemm->victim.gpu;
+	const uint32_t m = gemm->product.m, n = gemm->product.n;
+	const char *name = ct_gemm_kernel(gemm->kind);
+	struct ct_shape shape = ct_shape_gemm(gemm->kind, m, n);
+
+	if (gpu->capability == 90 && ct_wgmma_fits(gemm->kind, gemm->product.k) &&
+	    ct_gpu_kernel_present(gpu, ct_wgmma_kernel(gemm->kind))) {
+		name = ct_wgmma_kernel(gemm->kind);
+		shape = ct_shape_wgmma(m, n);
+	}
+	json_object_set_new(device, "kernel", json_string(name));
+	return ct_gpu_kernel(gpu, name, shape, &gemm->kernel, err);
+}
+
 static bool prepare(struct gemm_state *gemm, const struct gemm_options *asked,
 		    struct ct_victim_env *env, struct ct_error *err)
 {
@@ -194,9 +212,7 @@ static bool prepare(struct gemm_state *gemm, const struct gemm_options *asked,
 	if (!make_matrices(gemm, env->seed, err))
 		return false;
 	if (asked->backend == BACKEND_FIXED)
-		return ct_gpu_kernel(gpu, ct_gemm_kernel(gemm->kind),
-				     ct_shape_gemm(gemm->kind, gemm->product.m, gemm->product.n),
-				     &gemm->kernel, err);
+		return fixed_kernel(gemm, env->device, err);
 	gemm->cublaslt = ct_cublaslt_open(gpu, gemm->kind, &gemm->product, err);
 	if (gemm->cublaslt)
 		json_object_set_new(env->device, "cublaslt",

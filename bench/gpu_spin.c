@@ -39,26 +39,39 @@ struct spin_state {
 	struct ct_gpu_kernel kernel;
 	struct ct_arg_spin argument;
 	const volatile struct ct_spin_quantum *ring; /* `blocks` times RING of them */
-	volatile uint32_t *stop_word;
+	struct ct_cu_stream *control; /* beside the kernel: for the word that ends it */
+	ct_cu_address stop_word;
 	void *memory;
 	size_t ring_bytes;
 	uint32_t *read;     /* of each block: the last quantum that was read */
-	uint64_t *last_end; /* ... and when it ended; 0: not known */
+	uint64_t *last_end; /* ... and when it ended, as in a slot; 0: not known */
 	unsigned blocks, at;
 	const atomic_bool *stop;
 	struct spin_sums sums;
 };
 
+/* Every multiprocessor ends with the quantum that it is at, or the next one. */
+static bool stop_kernel(struct spin_state *spin, struct ct_error *err)
+{
+	const struct ct_gpu *gpu = &spin->victim.gpu;
+
+	return CT_CUDA(gpu->cuda, MemsetD8Async, err, spin->stop_word, 1, sizeof(uint32_t),
+		       spin->control) &&
+	       CT_CUDA(gpu->cuda, StreamSynchronize, err, gpu->stream);
+}
+
 static void teardown(void *state)
 {
 	struct spin_state *spin = state;
+	const struct ct_gpu *gpu = &spin->victim.gpu;
 
-	if (spin->stop_word)
-		*spin->stop_word = 1;
 	/* On a lost context this fails at once. */
-	if (spin->victim.gpu.stream)
-		CT_CUDA_QUIET(spin->victim.gpu.cuda, StreamSynchronize, spin->victim.gpu.stream);
-	ct_gpu_host_free(&spin->victim.gpu, spin->memory);
+	if (spin->control && spin->stop_word)
+		(void)stop_kernel(spin, NULL);
+	if (spin->control)
+		CT_CUDA_QUIET(gpu->cuda, StreamDestroy, spin->control);
+	ct_gpu_free(gpu, spin->stop_word);
+	ct_gpu_host_free(gpu, spin->memory);
 	gpu_victim_close(&spin->victim);
 	free(spin->read);
 	free(spin->last_end);
@@ -68,16 +81,20 @@ static void teardown(void *state)
 /* The stream is idle: nobody writes. */
 static bool launch(struct spin_state *spin, struct ct_error *err)
 {
+	const struct ct_gpu *gpu = &spin->victim.gpu;
+
 	memset(spin->memory, 0, spin->ring_bytes);
 	memset(spin->read, 0, spin->blocks * sizeof *spin->read);
 	memset(spin->last_end, 0, spin->blocks * sizeof *spin->last_end);
-	*spin->stop_word = 0;
-	return ct_gpu_launch(&spin->victim.gpu, &spin->kernel, &spin->argument, err);
+	return CT_CUDA(gpu->cuda, MemsetD8Async, err, spin->stop_word, 0, sizeof(uint32_t),
+		       gpu->stream) &&
+	       ct_gpu_launch(gpu, &spin->kernel, &spin->argument, err);
 }
 
 static bool make_ring(struct spin_state *spin, const struct spin_options *asked,
 		      struct ct_error *err)
 {
+	struct ct_gpu *gpu = &spin->victim.gpu;
 	ct_cu_address device;
 
 	spin->blocks = spin->victim.gpu.sms;
@@ -86,18 +103,18 @@ static bool make_ring(struct spin_state *spin, const struct spin_options *asked,
 	spin->last_end = calloc(spin->blocks, sizeof *spin->last_end);
 	if (!spin->read || !spin->last_end)
 		return ct_broken_errno(err, "memory for the multiprocessors' rings");
-	if (!ct_gpu_host_alloc(&spin->victim.gpu, spin->ring_bytes + 64, &spin->memory, &device,
-			       err))
+	if (!ct_gpu_host_alloc(gpu, spin->ring_bytes, &spin->memory, &device, err) ||
+	    !ct_gpu_alloc(gpu, sizeof(uint32_t), &spin->stop_word, err) ||
+	    !CT_CUDA(gpu->cuda, StreamCreateWithPriority, err, &spin->control,
+		     CT_CU_STREAM_NON_BLOCKING, gpu->priority))
 		return false;
 	spin->ring = spin->memory;
-	spin->stop_word = (volatile uint32_t *)((char *)spin->memory + spin->ring_bytes);
 	spin->argument = (struct ct_arg_spin){.out = device,
-					      .stop = device + spin->ring_bytes,
+					      .stop = spin->stop_word,
 					      .quanta = (uint32_t)asked->session,
 					      .ring = RING,
 					      .work = (uint32_t)asked->work};
-	return ct_gpu_kernel(&spin->victim.gpu, "spin", ct_shape_spin(spin->blocks), &spin->kernel,
-			     err);
+	return ct_gpu_kernel(gpu, "spin", ct_shape_spin(spin->blocks), &spin->kernel, err);
 }
 
 /* What is read of a clock whose step is not known is worth nothing: the step is in the result. */
@@ -135,9 +152,7 @@ static bool setup(struct ct_victim_env *env, const void *options, void **state,
 /* Ends the session that runs, and begins one of which everything is new. */
 static bool new_session(struct spin_state *spin)
 {
-	*spin->stop_word = 1;
-	return ct_gpu_finish(&spin->victim.gpu, &spin->victim.error) &&
-	       launch(spin, &spin->victim.error);
+	return stop_kernel(spin, &spin->victim.error) && launch(spin, &spin->victim.error);
 }
 
 static void phase_begin(void *state)
@@ -149,32 +164,48 @@ static void phase_begin(void *state)
 	(void)new_session(spin);
 }
 
+/* The number of the quantum that is in the slot, which is `expected` or that of a later round of
+ * the ring; 0: none yet, or it is being written. The words are read one by one: see kernels.h. */
+static uint32_t written(const volatile struct ct_spin_quantum *slot, uint32_t expected,
+			struct ct_spin_quantum *copy)
+{
+	uint32_t ahead;
+
+	copy->begin_ns = slot->begin_ns;
+	copy->took_ns = slot->took_ns;
+	copy->cycles = slot->cycles;
+	ahead = (CT_SPIN_NUMBER(copy->begin_ns) - expected) & 0xffff;
+	/* In the other half: what the round before left there. */
+	if (copy->begin_ns == 0 || ahead >= 0x8000 ||
+	    CT_SPIN_NUMBER(copy->took_ns) != CT_SPIN_NUMBER(copy->begin_ns) ||
+	    CT_SPIN_NUMBER(copy->cycles) != CT_SPIN_NUMBER(copy->begin_ns))
+		return 0;
+	return expected + ahead;
+}
+
 /* Takes the next unread quantum of a block; false: there is none yet. */
 static bool take(struct spin_state *spin, unsigned block, double *ns)
 {
-	uint32_t number = spin->read[block] + 1;
-	const volatile struct ct_spin_quantum *slot =
-		&spin->ring[(size_t)block * RING + (number - 1) % RING];
-	uint32_t written = __atomic_load_n(&slot->number, __ATOMIC_ACQUIRE);
-	uint64_t begin_ns, end_ns, last_ns = spin->last_end[block];
+	const uint32_t number = spin->read[block] + 1;
+	struct ct_spin_quantum quantum;
+	const uint32_t found =
+		written(&spin->ring[(size_t)block * RING + (number - 1) % RING], number, &quantum);
+	const uint64_t took = CT_SPIN_VALUE(quantum.took_ns);
+	uint64_t gap = CT_SPIN_VALUE(quantum.begin_ns - spin->last_end[block]);
 
-	if (written < number)
+	if (!found)
 		return false;
-	begin_ns = slot->begin_ns;
-	end_ns = slot->end_ns;
-	spin->sums.ns += (double)(end_ns - begin_ns);
-	spin->sums.cycles += (double)slot->cycles;
+	spin->sums.ns += (double)took;
+	spin->sums.cycles += (double)CT_SPIN_VALUE(quantum.cycles);
 	/* The device was a whole ring ahead: the quanta between are gone, and so is the interval.
 	 */
-	if (written != number) {
-		spin->sums.missed += written - number;
-		last_ns = 0;
-	}
-	spin->read[block] = written;
-	spin->last_end[block] = end_ns;
-	if (last_ns && (double)(begin_ns - last_ns) > spin->sums.gap_max)
-		spin->sums.gap_max = (double)(begin_ns - last_ns);
-	*ns = (double)(end_ns - (last_ns ? last_ns : begin_ns));
+	spin->sums.missed += found - number;
+	if (found != number || !spin->last_end[block])
+		gap = 0;
+	spin->read[block] = found;
+	spin->last_end[block] = CT_SPIN_VALUE(quantum.begin_ns + took);
+	spin->sums.gap_max = fmax(spin->sums.gap_max, (double)gap);
+	*ns = (double)(gap + took);
 	return true;
 }
 

@@ -12,3 +12,4 @@
 #include "kernels/decode.cu"
 #include "kernels/gemm_fp32.cu"
 #include "kernels/gemm_mma.cu"
+#include "kernels/gemm_wgmma.cu"

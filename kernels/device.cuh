@@ -158,6 +158,66 @@ template <int Pending> CT_DEVICE void copy_wait()
 	asm volatile("cp.async.wait_group %0;" ::"n"(Pending) : "memory");
 }
 
+/* ---- tensor cores that read shared memory by themselves: compute capability 9.0 and no other ---- */
+
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+#define CT_HAS_WGMMA
+
+/* Rows of 128 bytes at `row`, swizzled, the first of them aligned to 1024: the next eight follow
+ * 1024 bytes on. Fields: address, unused here, distance of the groups of eight, kind of swizzle. */
+CT_DEVICE uint64_t matrix_at(shared_address row)
+{
+	return (row & 0x3ffff) >> 4 | (uint64_t)1 << 16 | (uint64_t)(1024 >> 4) << 32 |
+	       (uint64_t)1 << 62;
+}
+
+#define CT_TEN(t) "%" #t "0,%" #t "1,%" #t "2,%" #t "3,%" #t "4,%" #t "5,%" #t "6,%" #t "7,%" #t "8,%" #t "9,"
+#define CT_SUMS                                                                                     \
+	"{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9," CT_TEN(1) CT_TEN(2) CT_TEN(3) CT_TEN(4) CT_TEN(5) CT_TEN(6) \
+		CT_TEN(7) CT_TEN(8) CT_TEN(9) CT_TEN(10) CT_TEN(11)                                  \
+			"%120,%121,%122,%123,%124,%125,%126,%127}"
+#define CT_IN4(d, i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
+#define CT_IN16(d, i) CT_IN4(d, i), CT_IN4(d, i + 4), CT_IN4(d, i + 8), CT_IN4(d, i + 12)
+#define CT_IN64(d, i) CT_IN16(d, i), CT_IN16(d, i + 16), CT_IN16(d, i + 32), CT_IN16(d, i + 48)
+
+/* D = A * B + D of a warpgroup on 64 by 256 outputs and 32 bytes of k. */
+#define CT_WGMMA(name, types, transposed)                                                           \
+	CT_DEVICE void name(float (&d)[128], uint64_t a, uint64_t b)                                \
+	{                                                                                           \
+		asm volatile("wgmma.mma_async.sync.aligned.m64n256" types " " CT_SUMS               \
+			     ", %128, %129, 1, 1, 1" transposed ";"                                 \
+			     : CT_IN64(d, 0), CT_IN64(d, 64)                                        \
+			     : "l"(a), "l"(b));                                                     \
+	}
+CT_WGMMA(wgmma_bf16, "k16.f32.bf16.bf16", ", 0, 0")
+CT_WGMMA(wgmma_fp16, "k16.f32.f16.f16", ", 0, 0")
+CT_WGMMA(wgmma_tf32, "k8.f32.tf32.tf32", "")
+
+/* Before the first of several products: what registers hold is seen by them. */
+CT_DEVICE void warpgroup_fence()
+{
+	asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+}
+
+CT_DEVICE void warpgroup_commit()
+{
+	asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+}
+
+/* All but the last `Pending` committed groups are done. */
+template <int Pending> CT_DEVICE void warpgroup_wait()
+{
+	asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(Pending) : "memory");
+}
+
+/* What this thread's copies brought is seen by products. */
+CT_DEVICE void copies_visible()
+{
+	asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+
+#endif
+
 CT_DEVICE uint16_t to_bf16(float x)
 {
 	return __bfloat16_as_ushort(__float2bfloat16_rn(x));

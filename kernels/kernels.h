@@ -38,6 +38,12 @@
 	X(atomics, struct ct_arg_atomics)  \
 	X(power, struct ct_arg_power)
 
+/* Only in modules for compute capability 9.0; ct_gemm_* does the same everywhere. */
+#define CT_KERNELS_90(X)                  \
+	X(wgmma_tf32, struct ct_arg_gemm) \
+	X(wgmma_bf16, struct ct_arg_gemm) \
+	X(wgmma_fp16, struct ct_arg_gemm)
+
 /* empty: does nothing, with any launch shape: what a launch itself costs. */
 struct ct_arg_empty {
 	uint64_t unused;
@@ -69,19 +75,30 @@ struct ct_arg_fill {
 
 /*
  * spin: the GPU's own osnoise. Thread 0 of each block does `quanta` times the same `work` (steps of
- * CT_SPIN_STEP dependent multiply-adds on registers, no memory) and stores when each began and
- * ended: quantum q of block b is slot b * ring + q % ring at `out` (ct_spin_quantum). `number` is
- * written last, fenced for the whole system: with `out` in mapped host memory a reader follows
- * along. Ends early once the word at `stop` isn't 0 (mapped memory; address 0: never). Launch one
- * block per multiprocessor (ct_shape_spin).
+ * CT_SPIN_STEP dependent multiply-adds on registers, no memory) and stores when each began and what
+ * it took: quantum q of block b is slot b * ring + q % ring at `out` (ct_spin_quantum), which may
+ * be mapped host memory. Ends early once the word at `stop` isn't 0 (address 0: never). `stop` has
+ * to be device memory: 132 multiprocessors that read one word of the host's each wait for some 27
+ * us (H200). Launch one block per multiprocessor (ct_shape_spin).
+ *
+ * No barrier orders the words of a slot (one for the whole system costs 0.7 us there, and slows the
+ * neighbours that are to be measured), so each says of which quantum it is: CT_SPIN_WORD. A slot
+ * whose words agree is whole.
  */
-enum { CT_SPIN_STEP = 64 };
+enum { CT_SPIN_STEP = 64, CT_SPIN_VALUE_BITS = 48 };
 struct ct_spin_quantum {
-	uint64_t begin_ns, end_ns; /* %globaltimer */
-	uint64_t cycles;           /* %clock64 of that SM, same interval */
-	uint32_t sm;
-	uint32_t number; /* q + 1; 0: not yet written */
+	uint64_t begin_ns; /* %globaltimer */
+	uint64_t took_ns;  /* of the same clock */
+	uint64_t cycles;   /* %clock64 of that SM, same interval */
+	uint64_t unused;
 };
+/* The lower 48 bits of a value, below 16 of its quantum's number (q + 1; all 0: not yet written).
+ */
+#define CT_SPIN_WORD(number, value)                          \
+	((uint64_t)((number)&0xffff) << CT_SPIN_VALUE_BITS | \
+	 ((uint64_t)(value) & (((uint64_t)1 << CT_SPIN_VALUE_BITS) - 1)))
+#define CT_SPIN_NUMBER(word) ((uint32_t)((word) >> CT_SPIN_VALUE_BITS))
+#define CT_SPIN_VALUE(word)  ((word) & (((uint64_t)1 << CT_SPIN_VALUE_BITS) - 1))
 struct ct_arg_spin {
 	uint64_t out;
 	uint64_t stop;
@@ -202,6 +219,7 @@ struct ct_shape {
 enum {
 	CT_STREAM_BLOCK = 512,
 	CT_STREAM_BLOCKS_PER_SM = 4, /* 2048 threads: all that an SM holds */
+	CT_COPY_TILE = 2048,         /* vectors that a block of hbm_copy moves at a time */
 	CT_LOOP_BLOCK = 256,
 	CT_LOOP_BLOCKS_PER_SM = 4,
 	CT_ROWS_BLOCK = 256,
@@ -212,6 +230,8 @@ enum {
 	CT_GEMM_TILE_N = 256,
 	CT_GEMM_STAGE_BYTES = 64,
 	CT_GEMM_STAGES = 4,
+	CT_WGMMA_STAGE_BYTES = 128,
+	CT_WGMMA_STAGES = 4,
 	CT_GEMM_FP32_TILE = 128,
 	CT_GEMM_FP32_DEPTH = 16
 };
@@ -242,6 +262,13 @@ static inline struct ct_shape ct_shape_spin(unsigned sms)
 static inline struct ct_shape ct_shape_stream(unsigned sms)
 {
 	return ct_shape(sms * CT_STREAM_BLOCKS_PER_SM, 1, CT_STREAM_BLOCK, 0);
+}
+
+/* For hbm_copy: a block for every tile. Any other number of blocks copies the same. */
+static inline struct ct_shape ct_shape_copy(uint64_t vectors)
+{
+	return ct_shape((unsigned)((vectors + CT_COPY_TILE - 1) / CT_COPY_TILE), 1, CT_STREAM_BLOCK,
+			0);
 }
 
 /* For sm_*, atomics and power. */
@@ -305,6 +332,31 @@ static inline struct ct_shape ct_shape_gemm(enum ct_gemm_kind kind, uint32_t m, 
 
 	return ct_shape(m / ct_gemm_multiple_m(kind) * (n / ct_gemm_multiple_n(kind)), 1,
 			CT_GEMM_BLOCK, kind == CT_GEMM_FP32 ? 0 : shared);
+}
+
+/* The same with the instruction of compute capability 9.0: its kernel's NAME, NULL: none. */
+static inline const char *ct_wgmma_kernel(enum ct_gemm_kind kind)
+{
+	return kind == CT_GEMM_TF32   ? "wgmma_tf32"
+	       : kind == CT_GEMM_BF16 ? "wgmma_bf16"
+	       : kind == CT_GEMM_FP16 ? "wgmma_fp16"
+				      : NULL;
+}
+
+/* Of what ct_gemm_fits: k comes in larger steps. */
+static inline int ct_wgmma_fits(enum ct_gemm_kind kind, uint32_t k)
+{
+	return ct_wgmma_kernel(kind) != NULL &&
+	       k % (CT_WGMMA_STAGE_BYTES / ct_gemm_bytes(kind)) == 0;
+}
+
+static inline struct ct_shape ct_shape_wgmma(uint32_t m, uint32_t n)
+{
+	/* The stages begin at a multiple of eight rows. */
+	const unsigned shared =
+		(CT_WGMMA_STAGES * (CT_GEMM_TILE_M + CT_GEMM_TILE_N) + 8) * CT_WGMMA_STAGE_BYTES;
+
+	return ct_shape(m / CT_GEMM_TILE_M * (n / CT_GEMM_TILE_N), 1, CT_GEMM_BLOCK, shared);
 }
 
 /* Work, in floating-point operations (a multiply-add is two). */

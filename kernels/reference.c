@@ -91,18 +91,24 @@ static void run_spin(struct ct_shape shape, const void *argument)
 	const struct ct_arg_spin *arg = argument;
 	const volatile uint32_t *stop = ADDRESS(const volatile uint32_t, arg->stop);
 
-	for (uint32_t q = 0; q < arg->quanta && !(stop && *stop); q++) {
-		for (uint32_t block = 0; block < shape.grid_x; block++) {
-			struct ct_spin_quantum *slot = ADDRESS(struct ct_spin_quantum, arg->out) +
-						       (uint64_t)block * arg->ring + q % arg->ring;
+	for (uint32_t q = 0; q < arg->quanta; q++) {
+		const bool last = stop && *stop;
 
-			slot->begin_ns = now_ns();
+		for (uint32_t block = 0; block < shape.grid_x; block++) {
+			volatile struct ct_spin_quantum *slot =
+				ADDRESS(volatile struct ct_spin_quantum, arg->out) +
+				(uint64_t)block * arg->ring + q % arg->ring;
+			const uint64_t begin = now_ns();
+			uint64_t took;
+
 			spin_work(arg->work);
-			slot->end_ns = now_ns();
-			slot->cycles = slot->end_ns - slot->begin_ns;
-			slot->sm = block;
-			__atomic_store_n(&slot->number, q + 1, __ATOMIC_RELEASE);
+			took = now_ns() - begin;
+			slot->begin_ns = CT_SPIN_WORD(q + 1, begin);
+			slot->took_ns = CT_SPIN_WORD(q + 1, took);
+			slot->cycles = CT_SPIN_WORD(q + 1, took);
 		}
+		if (last)
+			return;
 	}
 }
 
@@ -415,18 +421,21 @@ static void run_atomics(struct ct_shape shape, const void *argument)
 /* ---- by name ---- */
 
 /* Kernels whose reference has another name. */
-#define run_hbm_read  run_read
-#define run_hbm_write run_write
-#define run_hbm_copy  run_copy
-#define run_l2_sweep  run_read
-#define run_sm_fma    run_fma
-#define run_sm_tensor run_tensor
-#define run_sm_sfu    run_sfu
+#define run_hbm_read   run_read
+#define run_hbm_write  run_write
+#define run_hbm_copy   run_copy
+#define run_l2_sweep   run_read
+#define run_wgmma_tf32 run_gemm_tf32
+#define run_wgmma_bf16 run_gemm_bf16
+#define run_wgmma_fp16 run_gemm_fp16
+#define run_sm_fma     run_fma
+#define run_sm_tensor  run_tensor
+#define run_sm_sfu     run_sfu
 
 const struct ct_reference *ct_reference_find(const char *name)
 {
 #define ENTRY(name, argument) {#name, sizeof(argument), run_##name},
-	static const struct ct_reference all[] = {CT_KERNELS(ENTRY)};
+	static const struct ct_reference all[] = {CT_KERNELS(ENTRY) CT_KERNELS_90(ENTRY)};
 #undef ENTRY
 
 	if (strncmp(name, "ct_", 3) == 0)

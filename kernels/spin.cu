@@ -19,24 +19,31 @@ CT_DEVICE float spin_work(float x, uint32_t steps)
 
 CT_KERNEL ct_spin(ct_arg_spin arg)
 {
-	ct_spin_quantum *ring = at<ct_spin_quantum>(arg.out) + (uint64_t)blockIdx.x * arg.ring;
+	volatile ct_spin_quantum *ring =
+		at<volatile ct_spin_quantum>(arg.out) + (uint64_t)blockIdx.x * arg.ring;
 	const volatile uint32_t *stop = at<const volatile uint32_t>(arg.stop);
 	float x = (float)blockIdx.x;
 
 	if (threadIdx.x != 0)
 		return;
-	for (uint32_t q = 0; q < arg.quanta && !(stop && *stop); q++) {
+	for (uint32_t q = 0; q < arg.quanta; q++) {
 		volatile ct_spin_quantum *slot = &ring[q % arg.ring];
-		uint64_t begin = global_timer(), clock = sm_clock(), end;
+		/* Asked for here and needed at the end: it comes while the work is done. */
+		const uint32_t last = stop ? *stop : 0;
+		const uint64_t begin = global_timer();
+		uint64_t cycles = sm_clock(), took;
 
 		x = spin_work(x, arg.work);
-		clock = sm_clock() - clock;
-		end = global_timer();
-		slot->begin_ns = begin;
-		slot->end_ns = end;
-		slot->cycles = clock;
-		slot->sm = sm_id();
-		__threadfence_system();
-		slot->number = q + 1;
+		/* Never so. The assembler drops arithmetic that nothing depends on, and may read
+		 * the clocks ahead of it: not across a branch on its result. */
+		if (x != x)
+			return;
+		cycles = sm_clock() - cycles;
+		took = global_timer() - begin;
+		slot->begin_ns = CT_SPIN_WORD(q + 1, begin);
+		slot->took_ns = CT_SPIN_WORD(q + 1, took);
+		slot->cycles = CT_SPIN_WORD(q + 1, cycles);
+		if (last)
+			return;
 	}
 }

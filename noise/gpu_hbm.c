@@ -11,7 +11,12 @@
 #include "noise/gpu_load.h"
 
 enum op { OP_READ, OP_WRITE, OP_COPY };
-enum { VECTOR = 16, STEP = 4096 /* vectors: 64 KiB */ };
+enum {
+	VECTOR = 16,
+	STEP = 4096, /* vectors: 64 KiB */
+	/* Between two launches the memory rests for some 3 us. */
+	BURST_NS = 300000
+};
 
 static const char *const op_names[] = {"read", "write", "copy", NULL};
 static const char *const kernels[] = {"hbm_read", "hbm_write", "hbm_copy"};
@@ -28,6 +33,7 @@ struct hbm {
 	ct_cu_address memory, to, result;
 	uint64_t vectors; /* of each of the one or two buffers */
 	uint64_t at;
+	bool all; /* of the tenant's multiprocessors */
 };
 
 static bool submit(struct ct_gpu_load *load, uint64_t size, uint64_t *units, struct ct_error *err)
@@ -41,6 +47,8 @@ static bool submit(struct ct_gpu_load *load, uint64_t size, uint64_t *units, str
 	arg.from = hbm->memory + hbm->at * VECTOR;
 	arg.to = hbm->to + hbm->at * VECTOR;
 	hbm->at += size;
+	if (hbm->op == OP_COPY && hbm->all)
+		hbm->kernel.shape = ct_shape_copy(size);
 	*units = size * VECTOR * (hbm->op == OP_COPY ? 2 : 1);
 	return ct_gpu_launch(&load->gpu, &hbm->kernel, &arg, err);
 }
@@ -58,10 +66,11 @@ static void teardown(void *state)
 static bool prepare(struct hbm *hbm, const struct options *options, struct ct_error *err)
 {
 	struct ct_gpu_load *load = &hbm->load;
-	const struct ct_shape shape = ct_shape_stream(ct_gpu_load_sms(load, options->sms));
+	const unsigned sms = ct_gpu_load_sms(load, options->sms);
 
+	hbm->all = sms == load->gpu.sms;
 	hbm->vectors = options->footprint / VECTOR / (hbm->op == OP_COPY ? 2 : 1) / STEP * STEP;
-	if (!ct_gpu_kernel(&load->gpu, kernels[hbm->op], shape, &hbm->kernel, err) ||
+	if (!ct_gpu_kernel(&load->gpu, kernels[hbm->op], ct_shape_stream(sms), &hbm->kernel, err) ||
 	    !ct_gpu_load_memory(load, options->footprint, &hbm->memory, err) ||
 	    !ct_gpu_load_memory(load, sizeof(uint64_t), &hbm->result, err))
 		return ct_error_in(err, "%s", load->name);
@@ -78,6 +87,7 @@ static bool setup(const struct ct_aggressor_env *env, const void *opaque, void *
 	if (!hbm)
 		return ct_broken_errno(err, "gpu_hbm: memory for its state");
 	hbm->op = (enum op)options->op;
+	hbm->load.burst_ns = BURST_NS;
 	if (ct_gpu_load_open(&hbm->load, "gpu_hbm", env, submit, err) &&
 	    prepare(hbm, options, err)) {
 		*state = hbm;

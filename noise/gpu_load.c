@@ -77,7 +77,8 @@ bool ct_gpu_load_find_size(struct ct_gpu_load *load, uint64_t step, uint64_t mos
 			break;
 		size *= 2;
 	}
-	size = (uint64_t)((double)size * BURST_NS / ns) / step * step;
+	size = (uint64_t)((double)size * (load->burst_ns > 0 ? load->burst_ns : BURST_NS) / ns) /
+	       step * step;
 	load->size = size < step ? step : size > most ? most / step * step : size;
 	return true;
 }

@@ -2,10 +2,10 @@
 /*
  * What aggressors on a GPU share: the device, the size of a burst, and how bursts are submitted.
  *
- * A burst is work of about 100 us for the device. Its size is found by the clock when the aggressor
- * is set up. At most two bursts are under way: one is submitted while the other one runs, so the
- * device never waits for the host, and a pause of the pacer takes effect within one burst. Units
- * are counted when the device has finished them.
+ * A burst is work of about 100 us for the device, or as long as the aggressor asks for. Its size is
+ * found by the clock when the aggressor is set up. At most two bursts are under way: one is
+ * submitted while the other one runs, so the device never waits for the host, and a pause of the
+ * pacer takes effect within one burst. Units are counted when the device has finished them.
  */
 #ifndef COTENANT_NOISE_GPU_LOAD_H
 #define COTENANT_NOISE_GPU_LOAD_H
@@ -27,6 +27,7 @@ struct ct_gpu_load {
 	struct ct_gpu gpu;
 	ct_gpu_submit *submit;
 	uint64_t size;
+	double burst_ns; /* how long a burst is made; 0: 100 us */
 	struct {
 		struct ct_cu_event *done;
 		bool pending;

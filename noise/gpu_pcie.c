@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Fills the link between host and GPU with copies from or to page-locked memory, or both ways at
- * the same time, each on a stream and so on a copy engine of its own. Near the GPU it loads the
- * link; from another socket also what connects the sockets. Bytes of both directions are counted.
+ * the same time, each on a stream and so on a copy engine of its own, neither waiting for the
+ * other. Near the GPU it loads the link; from another socket also what connects the sockets. Bytes
+ * of both directions are counted.
  */
 #include "noise/aggressors.h"
 
@@ -12,15 +13,21 @@
 #include "noise/gpu_load.h"
 
 enum direction { TO_DEVICE, TO_HOST, BOTH };
-enum { STEP = 64 << 10 };
+enum {
+	STEP = 64 << 10,
+	/* Between two copies the link rests for some 2 us. */
+	BURST_NS = 250000
+};
 
 static const char *const direction_names[] = {"h2d", "d2h", "both", NULL};
 
-/* One way: its ends, and how far it has come. */
+/* One way: its ends, how far it has come, and for `both` its own stream. */
 struct way {
 	void *host;
 	ct_cu_address device, mapped;
 	uint64_t at;
+	struct ct_cu_stream *stream;
+	struct ct_cu_event *done;
 };
 
 struct options {
@@ -33,9 +40,6 @@ struct pcie {
 	enum direction direction;
 	uint64_t footprint;
 	struct way to_device, to_host;
-	/* Of the second way of `both`. */
-	struct ct_cu_stream *stream;
-	struct ct_cu_event *done;
 };
 
 static uint64_t advance(struct way *way, uint64_t bytes, uint64_t footprint)
@@ -46,13 +50,14 @@ static uint64_t advance(struct way *way, uint64_t bytes, uint64_t footprint)
 	return at;
 }
 
-static bool copy_to_device(struct pcie *pcie, uint64_t bytes, struct ct_error *err)
+static bool copy_to_device(struct pcie *pcie, uint64_t bytes, struct ct_cu_stream *stream,
+			   struct ct_error *err)
 {
 	struct way *way = &pcie->to_device;
 	const uint64_t at = advance(way, bytes, pcie->footprint);
 
 	return CT_CUDA(pcie->load.gpu.cuda, MemcpyHtoDAsync, err, way->device + at,
-		       (const char *)way->host + at, bytes, pcie->load.gpu.stream);
+		       (const char *)way->host + at, bytes, stream);
 }
 
 static bool copy_to_host(struct pcie *pcie, uint64_t bytes, struct ct_cu_stream *stream,
@@ -65,14 +70,21 @@ static bool copy_to_host(struct pcie *pcie, uint64_t bytes, struct ct_cu_stream 
 		       way->device + at, bytes, stream);
 }
 
-/* The first stream waits for the second before a burst counts as done. */
-static bool copy_both(struct pcie *pcie, uint64_t bytes, struct ct_error *err)
+/* The load's stream, on which a burst counts as done, waits for what this way has been given. */
+static bool join(struct pcie *pcie, struct way *way, struct ct_error *err)
 {
 	struct ct_cuda *cuda = pcie->load.gpu.cuda;
 
-	return copy_to_device(pcie, bytes, err) && copy_to_host(pcie, bytes, pcie->stream, err) &&
-	       CT_CUDA(cuda, EventRecord, err, pcie->done, pcie->stream) &&
-	       CT_CUDA(cuda, StreamWaitEvent, err, pcie->load.gpu.stream, pcie->done, 0);
+	return CT_CUDA(cuda, EventRecord, err, way->done, way->stream) &&
+	       CT_CUDA(cuda, StreamWaitEvent, err, pcie->load.gpu.stream, way->done, 0);
+}
+
+/* Neither way waits for the other: the quicker one goes on with the next burst. */
+static bool copy_both(struct pcie *pcie, uint64_t bytes, struct ct_error *err)
+{
+	return copy_to_device(pcie, bytes, pcie->to_device.stream, err) &&
+	       copy_to_host(pcie, bytes, pcie->to_host.stream, err) &&
+	       join(pcie, &pcie->to_device, err) && join(pcie, &pcie->to_host, err);
 }
 
 static bool submit(struct ct_gpu_load *load, uint64_t size, uint64_t *units, struct ct_error *err)
@@ -82,7 +94,7 @@ static bool submit(struct ct_gpu_load *load, uint64_t size, uint64_t *units, str
 	*units = pcie->direction == BOTH ? 2 * size : size;
 	switch (pcie->direction) {
 	case TO_DEVICE:
-		return copy_to_device(pcie, size, err);
+		return copy_to_device(pcie, size, load->gpu.stream, err);
 	case TO_HOST:
 		return copy_to_host(pcie, size, load->gpu.stream, err);
 	case BOTH:
@@ -93,6 +105,12 @@ static bool submit(struct ct_gpu_load *load, uint64_t size, uint64_t *units, str
 
 static void free_way(struct pcie *pcie, struct way *way)
 {
+	struct ct_cuda *cuda = pcie->load.gpu.cuda;
+
+	if (way->stream)
+		CT_CUDA_QUIET(cuda, StreamDestroy, way->stream);
+	if (way->done)
+		CT_CUDA_QUIET(cuda, EventDestroy, way->done);
 	ct_gpu_host_free(&pcie->load.gpu, way->host);
 	ct_gpu_free(&pcie->load.gpu, way->device);
 }
@@ -100,12 +118,7 @@ static void free_way(struct pcie *pcie, struct way *way)
 static void teardown(void *state)
 {
 	struct pcie *pcie = state;
-	struct ct_cuda *cuda = pcie->load.gpu.cuda;
 
-	if (pcie->stream)
-		CT_CUDA_QUIET(cuda, StreamDestroy, pcie->stream);
-	if (pcie->done)
-		CT_CUDA_QUIET(cuda, EventDestroy, pcie->done);
 	free_way(pcie, &pcie->to_device);
 	free_way(pcie, &pcie->to_host);
 	ct_gpu_load_close(&pcie->load);
@@ -123,6 +136,13 @@ static bool open_way(struct pcie *pcie, struct way *way, struct ct_error *err)
 		       pcie->load.gpu.stream);
 }
 
+static bool open_stream(struct ct_gpu *gpu, struct way *way, struct ct_error *err)
+{
+	return CT_CUDA(gpu->cuda, StreamCreateWithPriority, err, &way->stream,
+		       CT_CU_STREAM_NON_BLOCKING, gpu->priority) &&
+	       CT_CUDA(gpu->cuda, EventCreate, err, &way->done, CT_CU_EVENT_NO_TIMING);
+}
+
 static bool prepare(struct pcie *pcie, struct ct_error *err)
 {
 	struct ct_gpu *gpu = &pcie->load.gpu;
@@ -133,9 +153,8 @@ static bool prepare(struct pcie *pcie, struct ct_error *err)
 	if (good && pcie->direction != TO_DEVICE)
 		good = open_way(pcie, &pcie->to_host, err);
 	if (good && pcie->direction == BOTH)
-		good = CT_CUDA(gpu->cuda, StreamCreateWithPriority, err, &pcie->stream,
-			       CT_CU_STREAM_NON_BLOCKING, gpu->priority) &&
-		       CT_CUDA(gpu->cuda, EventCreate, err, &pcie->done, CT_CU_EVENT_NO_TIMING);
+		good = open_stream(gpu, &pcie->to_device, err) &&
+		       open_stream(gpu, &pcie->to_host, err);
 	if (!good || !ct_gpu_finish(gpu, err))
 		return ct_error_in(err, "gpu_pcie");
 	return ct_gpu_load_find_size(&pcie->load, STEP, pcie->footprint, err);
@@ -151,6 +170,7 @@ static bool setup(const struct ct_aggressor_env *env, const void *opaque, void *
 		return ct_broken_errno(err, "gpu_pcie: memory for its state");
 	pcie->direction = (enum direction)options->direction;
 	pcie->footprint = options->footprint;
+	pcie->load.burst_ns = BURST_NS;
 	if (ct_gpu_load_open(&pcie->load, "gpu_pcie", env, submit, err) && prepare(pcie, err)) {
 		*state = pcie;
 		return true;

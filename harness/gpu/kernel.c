@@ -36,6 +36,15 @@ void ct_gpu_unload(struct ct_gpu *gpu)
 	gpu->image = NULL;
 }
 
+bool ct_gpu_kernel_present(struct ct_gpu *gpu, const char *name)
+{
+	struct ct_cu_function *function;
+	char symbol[64];
+
+	snprintf(symbol, sizeof symbol, "ct_%s", name);
+	return load(gpu, NULL) && gpu->cuda->ModuleGetFunction(&function, gpu->module, symbol) == 0;
+}
+
 bool ct_gpu_kernel(struct ct_gpu *gpu, const char *name, struct ct_shape shape,
 		   struct ct_gpu_kernel *kernel, struct ct_error *err)
 {

@@ -15,7 +15,9 @@ struct ct_gpu_kernel {
 /* For `available` of a workload that launches them: there is a driver, and there are kernels. */
 bool ct_gpu_kernels_available(char *why, size_t size);
 
-/* `name` as in CT_KERNELS. */
+/* Of CT_KERNELS_90: whether this GPU's module has it. */
+bool ct_gpu_kernel_present(struct ct_gpu *gpu, const char *name);
+/* `name` as in CT_KERNELS or, where it is present, CT_KERNELS_90. */
 bool ct_gpu_kernel(struct ct_gpu *gpu, const char *name, struct ct_shape shape,
 		   struct ct_gpu_kernel *kernel, struct ct_error *err);
 void ct_gpu_unload(struct ct_gpu *gpu); /* of ct_gpu_close */

@@ -5,6 +5,7 @@ A ratio is made of two figures of this one run on this one GPU. `wanted` is what
 a ratio below it is a failure. Rows without one are there to be read.
 """
 import argparse
+import contextlib
 import json
 import math
 import os
@@ -87,7 +88,7 @@ class Runner:
         self.checks.check(False, f"{what}: {(result.stderr.strip().splitlines() or ['?'])[-1]}")
         return None
 
-    def noise(self, name, *words, seconds=2):
+    def noise(self, name, *words, seconds=1):
         """Units a second of an aggressor alone."""
         value = self.json(f"noise {name}", self.cotenant, "noise", name, f"gpu={self.args.gpu}", *words,
                           "-t", f"{0.1 if self.args.stand_in else seconds}s", "--json")
@@ -148,8 +149,8 @@ def measure_arithmetic(runner):
     libraries = {}
     for precision in ("bf16", "fp16", "tf32", "fp32"):
         words = [f"precision={precision}", *sizes]
-        fixed = runner.bench("gpu_gemm", *words, "backend=fixed", seconds=3)
-        library = None if small else runner.bench("gpu_gemm", *words, "backend=cublaslt", seconds=3)
+        fixed = runner.bench("gpu_gemm", *words, "backend=fixed")
+        library = None if small else runner.bench("gpu_gemm", *words, "backend=cublaslt")
         libraries[precision] = library and work / library * 1e9
         runner.checks.row(f"gpu_gemm {precision} {work ** (1 / 3) / 2 ** (1 / 3):.0f}^3 fixed",
                           fixed and work / fixed * 1e9 or 0, "op/s", "cuBLASLt",
@@ -208,7 +209,11 @@ def measure_rest(runner, ceilings):
 
 # Short phases and two replicates: a look that fits into ten minutes, not a result. For one run the
 # suites as they are.
-SHORT = ["suite.replicates=2", "suite.warmup=100ms", "suite.measure=300ms", "suite.recovery=100ms"]
+SHORT = ["suite.replicates=2", "suite.warmup=50ms", "suite.measure=200ms", "suite.recovery=50ms"]
+# Beside a neighbour under MPS a step takes up to twenty times as long: a smaller model, so that short
+# phases have the hundred steps that a p99 needs.
+SHORTER_STEPS = {"gpu-green": ["victim.gpu_decode.layers=1", "victim.gpu_decode.vocabulary=8000"]}
+PARTS = {"gpu-mps": ["--config", "together,half"]}
 # What stands in for a GPU is a CPU: sizes that it can do, and CPUs that are shared with it.
 SMALL = ["suite.warmup=20ms", "suite.measure=60ms", "suite.recovery=10ms", "suite.epoch=10ms",
          "tenant.victim.shared=yes", "tenant.neighbour.shared=yes",
@@ -223,7 +228,7 @@ SMALL = ["suite.warmup=20ms", "suite.measure=60ms", "suite.recovery=10ms", "suit
 def settings(runner, name):
     """Those of SMALL that the suite has sections for."""
     if not runner.args.stand_in:
-        return SHORT
+        return SHORT + SHORTER_STEPS.get(name, [])
     text = Path(f"suites/{name}.ini").read_text()
     return SHORT + [one for one in SMALL
                     if "[" + " ".join(one.split(".")[:2]) + "]" in text or one.startswith("suite.")]
@@ -247,6 +252,7 @@ def run_suite(runner, name):
         old.unlink()
     stand_in_for(runner, name)
     words = [runner.cotenant, "run", f"suites/{name}.ini", "-o", out, "--seed", "1", "--progress", "none"]
+    words += PARTS.get(name, [])
     for one in settings(runner, name):
         words += ["--set", one]
     result = runner.run(*words, timeout=400)
@@ -259,7 +265,49 @@ def run_suite(runner, name):
     if out.exists():
         valid = runner.run(runner.cotenant, "validate", out)
         runner.checks.check(valid.returncode == GOOD, f"suite {name}: its file is valid")
-        print(runner.run(runner.cotenant, "show", out).stdout)
+        print(runner.run(runner.cotenant, "show", out).stdout, flush=True)
+
+
+class Mps:
+    """An MPS server of this run's own, for the suites that ask for one."""
+
+    def __init__(self, runner):
+        self.runner = runner
+        folder = Path(runner.args.out).resolve() / "mps"
+        self.own = {"CUDA_MPS_PIPE_DIRECTORY": str(folder / "pipe"),
+                    "CUDA_MPS_LOG_DIRECTORY": str(folder / "log")}
+
+    def __enter__(self):
+        for folder in self.own.values():
+            os.makedirs(folder, exist_ok=True)
+        self.runner.environment.update(self.own)
+        started = self.runner.run("nvidia-cuda-mps-control", "-d")
+        self.runner.checks.check(started.returncode == GOOD,
+                                 f"an MPS server started {started.stderr.strip()}")
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run(["nvidia-cuda-mps-control"], input="quit\n", text=True, check=False,
+                       env=self.runner.environment, timeout=60)
+        for name in self.own:
+            del self.runner.environment[name]
+
+
+def run_suites(runner):
+    """Each in the state that it asks for, as far as that takes no more than a process."""
+    for name in ("gpu-timeslice", "gpu-mig", "gpu-pcie"):
+        run_suite(runner, name)
+    with Mps(runner) if runner.args.mps else contextlib.nullcontext():
+        for name in ("gpu-green", "gpu-mps"):
+            run_suite(runner, name)
+
+
+def describe(device, stand_in):
+    """What the figures are from."""
+    return (f"\n{device['name']}, {device['sms']} of {device['all_sms']} SMs, "
+            f"CUDA {device['cuda'] // 1000}.{device['cuda'] % 1000 // 10}, {platform.node()}, "
+            f"{time.strftime('%Y-%m-%d')}"
+            f"{', STAND-IN: no figure means anything' if stand_in else ''}\n")
 
 
 def main():
@@ -267,6 +315,7 @@ def main():
     parser = argparse.ArgumentParser(prog="ci/gpu.sh")
     parser.add_argument("gpu", nargs="?", default="0")
     parser.add_argument("--stand-in", action="store_true")
+    parser.add_argument("--mps", action="store_true")
     parser.add_argument("--build", default="build", help=argparse.SUPPRESS)
     parser.add_argument("--out", default="build/gpu", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -283,14 +332,9 @@ def main():
     measure_links(runner, ceilings)
     measure_arithmetic(runner)
     measure_rest(runner, ceilings)
-    for name in ("gpu-timeslice", "gpu-green", "gpu-mps", "gpu-mig", "gpu-pcie"):
-        run_suite(runner, name)
-
-    device = ceilings["gpu"]
-    print(f"\n{device['name']}, {device['sms']} of {device['all_sms']} SMs, CUDA {device['cuda'] // 1000}."
-          f"{device['cuda'] % 1000 // 10}, {platform.node()}, {time.strftime('%Y-%m-%d')}"
-          f"{', STAND-IN: no figure means anything' if args.stand_in else ''}\n")
-    print(checks.table())
+    print(describe(ceilings["gpu"], args.stand_in))
+    print(checks.table(), flush=True)
+    run_suites(runner)
     print(f"\n{time.monotonic() - begin:.0f} s")
     print(f"{checks.passed} passed, {checks.failed} failed")
     return 1 if checks.failed else 0

@@ -216,20 +216,24 @@ static bool case_fill_fp16(const struct check_side *side, double *out, size_t *n
 
 static bool case_spin(const struct check_side *side, double *out, size_t *n)
 {
-	enum { BLOCKS = 2, RING = 3, QUANTA = 7 };
+	enum { BLOCKS = 2, RING = 3, QUANTA = 7, WORK = 4000 };
+	enum { LEAST = WORK * CT_SPIN_STEP / 4 };
 	struct ct_spin_quantum slots[BLOCKS * RING];
-	struct ct_arg_spin arg = {.quanta = QUANTA, .ring = RING, .work = 4000};
+	struct ct_arg_spin arg = {.quanta = QUANTA, .ring = RING, .work = WORK};
 
 	if (!make_zero(side, sizeof slots, &arg.out) ||
 	    !launch(side, "spin", ct_shape_spin(BLOCKS), &arg) ||
 	    !side->get(side->self, slots, arg.out, sizeof slots))
 		return false;
 	for (int i = 0; i < BLOCKS * RING; i++) {
-		out[3 * i] = slots[i].number;
-		out[3 * i + 1] = slots[i].end_ns > slots[i].begin_ns;
-		out[3 * i + 2] = slots[i].cycles > 0;
+		out[4 * i] = CT_SPIN_NUMBER(slots[i].begin_ns);
+		out[4 * i + 1] = CT_SPIN_NUMBER(slots[i].took_ns);
+		out[4 * i + 2] = CT_SPIN_NUMBER(slots[i].cycles);
+		/* Work that the compiler left out takes no time. */
+		out[4 * i + 3] = CT_SPIN_VALUE(slots[i].cycles) > LEAST &&
+				 CT_SPIN_VALUE(slots[i].took_ns) > 0;
 	}
-	*n = 3 * BLOCKS * RING;
+	*n = 4 * BLOCKS * RING;
 	return true;
 }
 
@@ -322,6 +326,36 @@ static bool case_gemm_tall(const struct check_side *side, double *out, size_t *n
 		out[i] = all[31 * i];
 	free(all);
 	return good;
+}
+
+/* Five stages, one more than there are buffers. */
+static bool wgmma(const struct check_side *side, enum ct_gemm_kind kind, double *out, size_t *n)
+{
+	const uint32_t m = 2 * ct_gemm_multiple_m(kind), columns = 2 * ct_gemm_multiple_n(kind);
+	const uint32_t k = 5 * CT_WGMMA_STAGE_BYTES / ct_gemm_bytes(kind);
+	struct ct_arg_gemm arg = {.m = m, .n = columns, .k = k};
+
+	*n = (size_t)m * columns;
+	return make_values(side, kind, 5, (size_t)m * k, &arg.a) &&
+	       make_values(side, kind, 6, (size_t)columns * k, &arg.b) &&
+	       make_zero(side, *n * ct_gemm_bytes(kind), &arg.c) &&
+	       launch(side, ct_wgmma_kernel(kind), ct_shape_wgmma(m, columns), &arg) &&
+	       get_values(side, kind, arg.c, *n, out);
+}
+
+static bool case_wgmma_tf32(const struct check_side *side, double *out, size_t *n)
+{
+	return wgmma(side, CT_GEMM_TF32, out, n);
+}
+
+static bool case_wgmma_bf16(const struct check_side *side, double *out, size_t *n)
+{
+	return wgmma(side, CT_GEMM_BF16, out, n);
+}
+
+static bool case_wgmma_fp16(const struct check_side *side, double *out, size_t *n)
+{
+	return wgmma(side, CT_GEMM_FP16, out, n);
 }
 
 static bool case_gemv(const struct check_side *side, double *out, size_t *n)
@@ -454,6 +488,9 @@ const struct check_case check_cases[] = {{"empty", case_empty, 0, 0},
 					 {"gemm_bf16", case_gemm_bf16, 0x1p-8, 1e-5},
 					 {"gemm_fp16", case_gemm_fp16, 0x1p-10, 1e-5},
 					 {"gemm_bf16 tall", case_gemm_tall, 0x1p-8, 1e-5},
+					 {"wgmma_tf32", case_wgmma_tf32, 1e-6, 1e-5},
+					 {"wgmma_bf16", case_wgmma_bf16, 0x1p-8, 1e-5},
+					 {"wgmma_fp16", case_wgmma_fp16, 0x1p-10, 1e-5},
 					 {"gemv", case_gemv, 1e-6, 2e-5},
 					 {"rmsnorm", case_rmsnorm, 1e-6, 1e-6},
 					 {"softmax", case_softmax, 2e-6, 1e-9},

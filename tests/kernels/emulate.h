@@ -216,6 +216,83 @@ CT_DEVICE void mma_tf32(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint
 	emulated_mma<float, ct_to_tf32>(d, a, b0, b1);
 }
 
+/* ---- products of a warpgroup, whose operands lie in shared memory ---- */
+
+#define CT_HAS_WGMMA
+
+/* The emulated descriptor is the address: the layout is fixed, and written down in emulated_word.
+ */
+CT_DEVICE uint64_t matrix_at(shared_address row)
+{
+	return row;
+}
+
+/* Four bytes of row `row` of a swizzled matrix at `base`, `byte` of its 32 bytes of k. Where the
+ * base stands within a row of 128 bytes counts too: the swizzle is one of addresses. */
+CT_DEVICE const void *emulated_word(uint64_t base, uint32_t row, uint32_t byte)
+{
+	const uint64_t address = base + row * 128 + byte;
+
+	return (const void *)(uintptr_t)(address ^ (address / 128 % 8) * 16);
+}
+
+/* Lane l of warp w holds of 64 by 256 sums: element 4 j + i is row 16 w + l / 4 + i / 2 * 8, column
+ * 8 j + l % 4 * 2 + i % 2. */
+template <class Element, float (*Read)(Element)>
+CT_DEVICE void emulated_wgmma(float (&d)[128], uint64_t a, uint64_t b)
+{
+	enum { IN_WORD = 4 / sizeof(Element) };
+	const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32 % 4;
+
+	for (uint32_t i = 0; i < 128; i++) {
+		const uint32_t row = 16 * warp + lane / 4 + i % 4 / 2 * 8;
+		const uint32_t column = i / 4 * 8 + lane % 4 * 2 + i % 2;
+		double sum = (double)d[i];
+
+		for (uint32_t byte = 0; byte < 32; byte += 4) {
+			Element left[IN_WORD], right[IN_WORD];
+
+			memcpy(left, emulated_word(a, row, byte), 4);
+			memcpy(right, emulated_word(b, column, byte), 4);
+			for (int k = 0; k < IN_WORD; k++)
+				sum += (double)Read(left[k]) * (double)Read(right[k]);
+		}
+		d[i] = (float)sum;
+	}
+}
+
+CT_DEVICE void wgmma_bf16(float (&d)[128], uint64_t a, uint64_t b)
+{
+	emulated_wgmma<uint16_t, ct_from_bf16>(d, a, b);
+}
+
+CT_DEVICE void wgmma_fp16(float (&d)[128], uint64_t a, uint64_t b)
+{
+	emulated_wgmma<uint16_t, ct_from_fp16>(d, a, b);
+}
+
+CT_DEVICE void wgmma_tf32(float (&d)[128], uint64_t a, uint64_t b)
+{
+	emulated_wgmma<float, ct_to_tf32>(d, a, b);
+}
+
+/* Products are done at once here: a buffer that is overwritten too early shows on a GPU only. */
+CT_DEVICE void warpgroup_fence()
+{
+}
+
+CT_DEVICE void warpgroup_commit()
+{
+}
+
+template <int Pending> CT_DEVICE void warpgroup_wait()
+{
+}
+
+CT_DEVICE void copies_visible()
+{
+}
+
 /* ---- copies that arrive later ---- */
 
 CT_DEVICE void copy_async(shared_address to, const void *from)

@@ -53,6 +53,7 @@ bool launch_emulated(void *, const char *kernel, struct ct_shape shape, const vo
 		return true;                                                                 \
 	}
 	CT_KERNELS(TRY)
+	CT_KERNELS_90(TRY)
 #undef TRY
 	return false;
 }

@@ -228,16 +228,25 @@ static void spin_writes_every_quantum(void **state)
 	(void)state;
 	RUN("spin", ct_shape_spin(BLOCKS), arg);
 	for (int block = 0; block < BLOCKS; block++) {
-		assert_int_equal(ring[block * RING].number, 5);
-		assert_int_equal(ring[block * RING + 1].number, 4);
-		assert_int_equal(ring[block * RING].sm, block);
-		assert_true(ring[block * RING].end_ns > ring[block * RING].begin_ns);
-		assert_true(ring[block * RING].begin_ns >= ring[block * RING + 1].end_ns);
+		const struct ct_spin_quantum *slot = &ring[block * RING];
+		const uint64_t words[] = {slot->begin_ns, slot->took_ns, slot->cycles};
+
+		for (int i = 0; i < 3; i++) {
+			assert_int_equal(CT_SPIN_NUMBER(words[i]), 5);
+			assert_true(CT_SPIN_VALUE(words[i]) > 0);
+		}
+		assert_int_equal(CT_SPIN_NUMBER(slot[1].begin_ns), 4);
+		assert_true(CT_SPIN_VALUE(slot->begin_ns) >=
+			    CT_SPIN_VALUE(slot[1].begin_ns) + CT_SPIN_VALUE(slot[1].took_ns));
 	}
 	memset(ring, 0, sizeof ring);
 	arg.stop = address(&stop);
 	RUN("spin", ct_shape_spin(BLOCKS), arg);
-	assert_int_equal(ring[0].number, 0);
+	/* It is seen when the first quantum is done. */
+	assert_int_equal(CT_SPIN_NUMBER(ring[0].begin_ns), 1);
+	assert_int_equal(ring[1].begin_ns, 0);
+	assert_int_equal(CT_SPIN_NUMBER(CT_SPIN_WORD(65537, 3)), 1);
+	assert_int_equal(CT_SPIN_VALUE(CT_SPIN_WORD(7, UINT64_MAX)), 0xffffffffffff);
 }
 
 static void timer_shows_different_values(void **state)
@@ -352,6 +361,14 @@ static void sizes_and_shapes(void **state)
 	assert_false(ct_gemm_fits(CT_GEMM_BF16, 64, 256, 32));
 	assert_false(ct_gemm_fits(CT_GEMM_TF32, 128, 256, 0));
 	assert_true(ct_gemm_fits(CT_GEMM_FP32, 128, 128, 16));
+	shape = ct_shape_wgmma(8192, 8192);
+	assert_int_equal(shape.grid_x, 64 * 32);
+	assert_int_equal(shape.shared, 193 << 10);
+	assert_true(ct_wgmma_fits(CT_GEMM_BF16, 128));
+	assert_false(ct_wgmma_fits(CT_GEMM_BF16, 32));
+	assert_true(ct_wgmma_fits(CT_GEMM_TF32, 32));
+	assert_false(ct_wgmma_fits(CT_GEMM_FP32, 128));
+	assert_int_equal(ct_shape_copy(2 * CT_COPY_TILE + 1).grid_x, 3);
 	assert_true(ct_tensor_operations(ct_shape(2, 1, 64, 0), 3) == 4096.0 * 8 * 3 * 4);
 	assert_int_equal(ct_shape_gemv(9).grid_x, 2);
 }
