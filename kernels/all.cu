@@ -8,7 +8,6 @@
 #include "kernels/stream.cu"
 #include "kernels/loops.cu"
 #include "kernels/atomics.cu"
-#include "kernels/power.cu"
 #include "kernels/decode.cu"
 #include "kernels/gemm_fp32.cu"
 #include "kernels/gemm_mma.cu"

@@ -10,6 +10,8 @@
  * takes 132 * 48 bytes a cycle from L2: 11 TB/s at the full rate, about what it can give. A library
  * goes past that by sending rows to two SMs at once (clusters); this kernel does not.
  *
+ * Measured on an H200 at 8192^3: 577 to 598 Tflop/s bf16, 83 to 87 % of cuBLASLt in the same run.
+ *
  * Stage s is multiplied while s + 1 and s + 2 are on their way. Its buffer is written again two steps
  * later: by then every warpgroup has waited for its product.
  *

@@ -35,8 +35,7 @@
 	X(sm_fma, struct ct_arg_loop)      \
 	X(sm_tensor, struct ct_arg_loop)   \
 	X(sm_sfu, struct ct_arg_loop)      \
-	X(atomics, struct ct_arg_atomics)  \
-	X(power, struct ct_arg_power)
+	X(atomics, struct ct_arg_atomics)
 
 /* Only in modules for compute capability 9.0; ct_gemm_* does the same everywhere. */
 #define CT_KERNELS_90(X)                  \
@@ -129,7 +128,8 @@ struct ct_arg_chase {
 /*
  * gemm_*: C = A * B^T; A is m by k, B is n by k, C is m by n, all dense and row by row (what BLAS
  * calls "TN"). fp32 and tf32: all float; tf32 uses the upper 19 bits of each input. bf16, fp16: all
- * of that type. Sums are kept in fp32. Sizes are multiples of the tile: ct_gemm_fits.
+ * of that type. Sums are kept in fp32. Sizes are multiples of the tile: ct_gemm_fits. A launch of
+ * fewer blocks than ct_shape_gemm has makes as many tiles; which ones is open.
  */
 enum ct_gemm_kind { CT_GEMM_FP32, CT_GEMM_TF32, CT_GEMM_BF16, CT_GEMM_FP16 };
 struct ct_arg_gemm {
@@ -192,19 +192,6 @@ struct ct_arg_loop {
 struct ct_arg_atomics {
 	uint64_t base;
 	uint32_t counters, stride, iterations;
-	uint32_t unused;
-};
-
-/*
- * power: of every four warps three keep the tensor cores busy (as sm_tensor does) and one streams
- * `vectors` vectors of 16 bytes at `from`, until each is through its `iterations`: a streaming warp
- * reads 32 vectors an iteration and goes round; `vectors` is a multiple of 32. Each thread stores
- * one float at `result`. Work: ct_power_operations, of the tensor cores.
- */
-struct ct_arg_power {
-	uint64_t result, from;
-	uint64_t vectors;
-	uint32_t iterations;
 	uint32_t unused;
 };
 
@@ -271,7 +258,7 @@ static inline struct ct_shape ct_shape_copy(uint64_t vectors)
 			0);
 }
 
-/* For sm_*, atomics and power. */
+/* For sm_* and atomics. */
 static inline struct ct_shape ct_shape_loop(unsigned sms)
 {
 	return ct_shape(sms * CT_LOOP_BLOCKS_PER_SM, 1, CT_LOOP_BLOCK, 0);
@@ -384,11 +371,6 @@ static inline double ct_tensor_operations(struct ct_shape shape, uint32_t iterat
 static inline double ct_sfu_operations(struct ct_shape shape, uint32_t iterations)
 {
 	return (double)CT_SFU_PER_ITERATION * iterations * shape.grid_x * shape.block;
-}
-
-static inline double ct_power_operations(struct ct_shape shape, uint32_t iterations)
-{
-	return ct_tensor_operations(shape, iterations) * 3 / 4;
 }
 
 /* The function behind `fill`: a good mix of both words. */

@@ -154,11 +154,14 @@ static void keep(enum ct_gemm_kind kind, uint64_t matrix, uint64_t i, float valu
 		ADDRESS(float, matrix)[i] = value;
 }
 
-static void gemm(enum ct_gemm_kind kind, const void *argument)
+static void gemm(enum ct_gemm_kind kind, struct ct_shape shape, const void *argument)
 {
 	const struct ct_arg_gemm *arg = argument;
+	const unsigned tiles = ct_shape_gemm(kind, arg->m, arg->n).grid_x;
+	const uint64_t rows =
+		shape.grid_x < tiles ? (uint64_t)arg->m * shape.grid_x / tiles : arg->m;
 
-	for (uint64_t i = 0; i < arg->m; i++) {
+	for (uint64_t i = 0; i < rows; i++) {
 		for (uint64_t j = 0; j < arg->n; j++) {
 			double sum = 0;
 
@@ -172,26 +175,22 @@ static void gemm(enum ct_gemm_kind kind, const void *argument)
 
 static void run_gemm_fp32(struct ct_shape shape, const void *argument)
 {
-	(void)shape;
-	gemm(CT_GEMM_FP32, argument);
+	gemm(CT_GEMM_FP32, shape, argument);
 }
 
 static void run_gemm_tf32(struct ct_shape shape, const void *argument)
 {
-	(void)shape;
-	gemm(CT_GEMM_TF32, argument);
+	gemm(CT_GEMM_TF32, shape, argument);
 }
 
 static void run_gemm_bf16(struct ct_shape shape, const void *argument)
 {
-	(void)shape;
-	gemm(CT_GEMM_BF16, argument);
+	gemm(CT_GEMM_BF16, shape, argument);
 }
 
 static void run_gemm_fp16(struct ct_shape shape, const void *argument)
 {
-	(void)shape;
-	gemm(CT_GEMM_FP16, argument);
+	gemm(CT_GEMM_FP16, shape, argument);
 }
 
 static void run_gemv(struct ct_shape shape, const void *argument)
@@ -374,35 +373,6 @@ static void run_tensor(struct ct_shape shape, const void *argument)
 	for (uint64_t thread = 0; thread < threads_of(shape); thread++)
 		ADDRESS(float, arg->result)
 	[thread] = tensor_sum(thread % 32, arg->iterations);
-}
-
-/* The value that one lane of a streaming warp of power.cu ends with. */
-static float power_stream(const struct ct_arg_power *arg, uint64_t warp, uint64_t warps,
-			  uint32_t lane)
-{
-	const uint64_t *from = ADDRESS(const uint64_t, arg->from);
-	uint64_t i = warp * 32 % arg->vectors, seen = 0;
-
-	for (uint32_t n = 0; n < arg->iterations; n++) {
-		seen ^= from[2 * (i + lane)] ^ from[2 * (i + lane) + 1];
-		i = (i + warps * 32) % arg->vectors;
-	}
-	return (float)(seen >> 40);
-}
-
-static void run_power(struct ct_shape shape, const void *argument)
-{
-	const struct ct_arg_power *arg = argument;
-	const uint64_t threads = threads_of(shape);
-
-	tensor_work(threads / 32 * 3 / 4, arg->iterations);
-	for (uint64_t thread = 0; thread < threads; thread++) {
-		const bool streams = thread / 32 % 4 == 3;
-
-		ADDRESS(float, arg->result)
-		[thread] = streams ? power_stream(arg, thread / 128, threads / 128, thread % 32)
-				   : tensor_sum(thread % 32, arg->iterations);
-	}
 }
 
 static void run_atomics(struct ct_shape shape, const void *argument)

@@ -157,12 +157,14 @@ tenant.neighbour.program = /usr/bin/cotenant
 @unittest.skipUnless(can_limit_cpu(), "no control group with a CPU quota can be made here")
 class Limits(TenantTest):
     def rate(self, *words):
-        return json.loads(self.good("noise", "cpu", "cpus=pu:0", "-t", "2s", "--json",
+        return json.loads(self.good("noise", "cpu", "cpus=pu:0", "-t", "1s", "--json",
                                     *words).stdout)["rate"]
 
     def test_a_quota_halves_what_a_neighbour_can_do(self):
-        alone = self.rate()
-        self.assertAlmostEqual(self.rate("cpu_quota=50%") / alone, 0.5, delta=0.12)
+        # What else runs on a virtual machine's host only takes away: the best of each is compared.
+        pairs = [(self.rate(), self.rate("cpu_quota=50%")) for _ in range(4)]
+        alone, under_quota = map(max, zip(*pairs))
+        self.assertAlmostEqual(under_quota / alone, 0.5, delta=0.12, msg=pairs)
 
     def test_a_neighbour_under_a_quota_is_held_at_a_share_of_its_own_maximum(self):
         # Not at all of it: then whatever the host takes meanwhile is missing, and is told.

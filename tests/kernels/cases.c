@@ -461,17 +461,6 @@ static bool case_atomics(const struct check_side *side, double *out, size_t *n)
 	       get_words(side, arg.base, *n, out);
 }
 
-static bool case_power(const struct check_side *side, double *out, size_t *n)
-{
-	const struct ct_shape shape = ct_shape_loop(1);
-	struct ct_arg_power arg = {.vectors = 32 * 21, .iterations = 7};
-
-	*n = (size_t)shape.grid_x * shape.block;
-	return make_values(side, CT_GEMM_FP32, 3, 4 * arg.vectors, &arg.from) &&
-	       make_zero(side, *n * 4, &arg.result) && launch(side, "power", shape, &arg) &&
-	       get_values(side, CT_GEMM_FP32, arg.result, *n, out);
-}
-
 /* Sums of k terms in fp32 differ by some 2^-24 a term; the result is then rounded to its format. */
 const struct check_case check_cases[] = {{"empty", case_empty, 0, 0},
 					 {"timer", case_timer, 0, 0},
@@ -502,7 +491,6 @@ const struct check_case check_cases[] = {{"empty", case_empty, 0, 0},
 					 {"sm_tensor", case_sm_tensor, 1e-6, 0},
 					 {"sm_sfu", case_sm_sfu, 1e-5, 0},
 					 {"atomics", case_atomics, 0, 0},
-					 {"power", case_power, 1e-6, 0},
 					 {NULL, NULL, 0, 0}};
 
 static double worst(const struct check_case *one, const double *expected, const double *got,

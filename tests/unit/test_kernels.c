@@ -327,28 +327,6 @@ static void atomics_count(void **state)
 		assert_true(counters[3 * i] >= 42 && counters[3 * i] <= 49);
 }
 
-static void power_sums_both_halves(void **state)
-{
-	static uint64_t from[128];
-	float result[128];
-	struct ct_arg_power arg = {address(result), address(from), 64, 3, 0};
-	uint64_t seen;
-
-	(void)state;
-	for (int i = 0; i < 128; i++)
-		from[i] = (uint64_t)i << 40;
-	RUN("power", ct_shape(1, 1, 128, 0), arg);
-	/* One streaming warp: vectors 0..31, 32..63, then 0..31 again, which cancels the first. */
-	for (uint64_t lane = 0; lane < 32; lane++) {
-		arg.iterations = 3;
-		seen = (2 * lane) ^ (2 * lane + 1) ^ (2 * (32 + lane)) ^ (2 * (32 + lane) + 1);
-		seen ^= (2 * ((64 + lane) % 64)) ^ (2 * ((64 + lane) % 64) + 1);
-		/* One warp of four streams, so it steps by 32 vectors. */
-		assert_true(result[96 + lane] == (float)seen);
-	}
-	assert_true(result[0] != 0);
-}
-
 static void sizes_and_shapes(void **state)
 {
 	struct ct_shape shape = ct_shape_gemm(CT_GEMM_BF16, 8192, 8192);
@@ -414,7 +392,6 @@ int main(void)
 		cmocka_unit_test(loops),
 		cmocka_unit_test(tensor_lanes_hold_the_product),
 		cmocka_unit_test(atomics_count),
-		cmocka_unit_test(power_sums_both_halves),
 		cmocka_unit_test(sizes_and_shapes),
 		cmocka_unit_test(the_image_can_come_from_a_file),
 	};
