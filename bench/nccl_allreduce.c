@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/nccl_card.h"
 #include "harness/gpu/device.h"
 #include "harness/gpu/nccl.h"
 
@@ -25,7 +26,6 @@ enum {
 	VALUES = 13,   /* 0 to 12; 16 ranks sum up to 192, and bfloat16 is exact up to 256 */
 	BUFFER = 1 << 20,
 	WINDOW = 1 << 16, /* bytes of one check while it measures */
-	ID_DIGITS = 2 * CT_NCCL_ID_BYTES,
 	STOP_SLICE_NS = 100000000
 };
 
@@ -217,87 +217,6 @@ static bool check_window(struct rank *self, struct ct_error *err)
 	return true;
 }
 
-/* ---- who is where ---- */
-
-/* What a rank tells the others: its kernel, its GPU; rank 0 also the unique id, in hexadecimal. */
-struct card {
-	char kernel[40], pci[CT_GPU_PCI], id[ID_DIGITS + 1];
-};
-
-static void kernel_id(char out[40])
-{
-	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
-
-	if (!file || fscanf(file, "%39s", out) != 1)
-		snprintf(out, 40, "-");
-	if (file)
-		fclose(file);
-}
-
-static void write_card(const struct rank *self, const struct ct_nccl_id *id, char *text,
-		       size_t size)
-{
-	char kernel[40];
-	size_t n;
-
-	kernel_id(kernel);
-	n = (size_t)snprintf(text, size, "%s %s ", kernel, self->gpu.pci);
-	for (size_t i = 0; id && i < CT_NCCL_ID_BYTES; i++, n += 2)
-		snprintf(text + n, size - n, "%02x", id->bytes[i]);
-	if (!id)
-		snprintf(text + n, size - n, "-");
-}
-
-static bool read_card(const char *text, struct card *card)
-{
-	_Static_assert(CT_GPU_PCI > 15 && ID_DIGITS == 256, "the widths below");
-	return sscanf(text, "%39s %15s %256s", card->kernel, card->pci, card->id) == 3;
-}
-
-static bool read_id(const char *text, struct ct_nccl_id *id, struct ct_error *err)
-{
-	struct card card;
-
-	if (!read_card(text, &card) || strlen(card.id) != ID_DIGITS)
-		return ct_broken(err, "rank 0 told no unique id");
-	for (size_t i = 0; i < CT_NCCL_ID_BYTES; i++) {
-		unsigned byte;
-
-		if (sscanf(card.id + 2 * i, "%2x", &byte) != 1)
-			return ct_broken(err, "rank 0 told '%s' as unique id", card.id);
-		id->bytes[i] = (unsigned char)byte;
-	}
-	return true;
-}
-
-static bool on_one_gpu(const char *a, const char *b)
-{
-	struct card one, other;
-
-	return read_card(a, &one) && read_card(b, &other) && strcmp(one.kernel, "-") != 0 &&
-	       strcmp(one.kernel, other.kernel) == 0 && strcmp(one.pci, other.pci) == 0;
-}
-
-/* The library may or may not tell; it never says what to do. MIG devices share an address. */
-static bool explain_one_gpu(const struct rank *self, const char *const *texts, struct ct_error *err)
-{
-	const struct ct_error said = *err;
-	struct card card;
-
-	for (unsigned a = 0; a < self->n_ranks; a++) {
-		for (unsigned b = a + 1; b < self->n_ranks; b++) {
-			if (!on_one_gpu(texts[a], texts[b]) || !read_card(texts[a], &card))
-				continue;
-			return ct_broken(err,
-					 "%s; ranks %u and %u are both on the GPU at %s: NCCL "
-					 "wants a whole GPU for each rank, and MIG devices of one "
-					 "GPU count as one; name others with 'gpu'",
-					 said.text, a, b, card.pci);
-		}
-	}
-	return false;
-}
-
 /* ---- opening and closing a rank ---- */
 
 static void close_rank(struct rank *self)
@@ -374,10 +293,10 @@ static bool connect_rank(struct rank *self, const char *const *texts, struct ct_
 	struct ct_nccl_id id;
 
 	/* The thread that serves is another than the one that has opened the GPU. */
-	if (!ct_gpu_use(&self->gpu, err) || !read_id(texts[0], &id, err))
+	if (!ct_gpu_use(&self->gpu, err) || !nccl_card_id(texts[0], &id, err))
 		return ct_error_in(err, "nccl_allreduce: rank %u", self->rank);
 	if (!ct_nccl_join(self->nccl, &id, self->rank, self->n_ranks, &self->wait, err)) {
-		explain_one_gpu(self, texts, err);
+		nccl_cards_explain(texts, self->n_ranks, err);
 		return ct_error_in(err, "nccl_allreduce: rank %u", self->rank);
 	}
 	if (run_once(self) == CT_NCCL_DONE && check_all(self, &self->error))
@@ -443,7 +362,7 @@ static bool setup(struct ct_victim_env *env, const void *options, void **state,
 	self->endpoints = env->endpoints;
 	self->answer = env->answer;
 	self->verify_every = self->left = asked->verify_every;
-	write_card(self, &id, env->answer, CT_ANSWER_MAX);
+	nccl_card_write(self->gpu.pci, &id, env->answer, CT_ANSWER_MAX);
 	env->bytes_per_operation = (uint64_t)((double)self->count * (double)self->type.bytes *
 					      bus_factor(env->n_ranks));
 	env->device = describe(self);
@@ -523,7 +442,7 @@ static bool peer_setup(const struct ct_peer_env *env, const void *options, void 
 
 	if (!self)
 		return ct_error_in(err, "nccl_allreduce: rank %u", env->rank);
-	write_card(self, NULL, endpoint, CT_ENDPOINT_MAX);
+	nccl_card_write(self->gpu.pci, NULL, endpoint, CT_ENDPOINT_MAX);
 	*state = self;
 	return true;
 }

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "harness/campaign/phase.h"
+#include "harness/campaign/load.h"
 
 static const uint64_t MS = 1000000;
 
