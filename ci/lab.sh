@@ -24,6 +24,7 @@ status=0
 	tests/lab/test_*.py || status=$?
 # For the log: timings of an emulator are no reason to fail. A tool that fails is.
 if [ $# -eq 0 ]; then
-	BUILD=$build "$python" scripts/lab/parity.py --rounds 2 --iterations 500 || [ $? -eq 1 ] || status=1
+	"$python" scripts/lab/parity.py --rounds 2 --iterations 500 || [ $? -eq 1 ] || status=1
+	"$python" scripts/lab/parity.py --bandwidth --rounds 2 --seconds 3 || status=1
 fi
 exit "$status"

@@ -58,7 +58,7 @@ class Collectives(LabTest):
 
 class Aggressors(LabTest):
     def works(self, *words):
-        result = self.good("noise", *words, *on_function(1), "-t", "500ms", "--json")
+        result = self.good("noise", *words, *on_function(1), "-t", "1s", "--json")
         self.assertGreater(json.loads(result.stdout)["rate"], 0)
 
     def test_each_works(self):
