@@ -220,10 +220,13 @@ $(STANDIN_NCCL): tests/standin/nccl/nccl.c
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -fPIC -shared -fvisibility=hidden $(WARNINGS) -o $@ $< \
 		-lpthread -ldl
 STANDINS += $(STANDIN_NCCL)
-VERBS_STANDIN := $(BUILD)/tests/standin/libibverbs.so.1
+# RDMA: a new libibverbs, and one from before there were dma-bufs.
+VERBS_STANDIN := $(BUILD)/tests/standin/libibverbs.so.1 $(BUILD)/tests/standin/old/libibverbs.so.1
+$(BUILD)/tests/standin/old/libibverbs.so.1: private WARNINGS += -DSTANDIN_OLD
 $(VERBS_STANDIN): $(wildcard tests/standin/verbs/*)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -I. -O1 -g -fPIC -shared $(WARNINGS) -o $@ $(filter %.c,$^) -lpthread
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -I. -O1 -g -fPIC -shared $(WARNINGS) -o $@ $(filter %.c,$^) \
+		-lpthread -ldl
 # Faults on request, preloaded: tests/standin/fault/fault.c says which.
 FAULTS := $(BUILD)/tests/standin/libfault.so
 $(FAULTS): $(wildcard tests/standin/fault/*.c tests/standin/fault/*.h) harness/core/frame.h harness/tenant/protocol.h

@@ -6,8 +6,6 @@
  */
 #include "bench/victims.h"
 
-#include <string.h>
-
 #include "bench/collective_victim.h"
 
 /* Chunks to and from one other rank. */
@@ -83,14 +81,15 @@ static bool run(struct ct_collective *self)
 		exchange.pairs[rank].sent_before = self->transport->sent[rank];
 		exchange.pairs[rank].received_before = self->transport->received[rank];
 	}
-	memcpy(self->out + own, self->in + own, block * sizeof(float));
+	if (!ct_collective_copy(self, self->out + own, self->in + own, block))
+		return false;
 	while (!is_done(&exchange)) {
 		for (unsigned step = 1; step < self->n_ranks; step++)
 			queue_more(&exchange, (self->rank + step) % self->n_ranks);
 		if (!ct_collective_progress(self))
 			return false;
 	}
-	return true;
+	return ct_collective_arrived(self) && ct_collective_finish(self);
 }
 
 static uint32_t neighbours(unsigned rank, unsigned n)

@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 
+#include "bench/gpu_buffers.h"
+#include "harness/rdma/registration.h"
+
 static const struct ct_transport_ops *const transports[] = {&ct_transport_tcp, &ct_transport_verbs};
 static const char *const transport_names[] = {"tcp", "verbs", NULL};
 
@@ -27,6 +30,7 @@ const struct ct_param ct_collective_params[] = {
 	 .fallback = "tcp",
 	 .choices = transport_names,
 	 .help = "what carries the messages: TCP, or RDMA writes on reliable connections"},
+	CT_RDMA_MEMORY_PARAM(struct ct_collective_options, memory),
 	{.name = "completion",
 	 .type = CT_PARAM_CHOICE,
 	 .offset = offsetof(struct ct_collective_options, verbs.completion),
@@ -44,12 +48,27 @@ struct victim {
 };
 
 /* The part of a rank that the workload's options say. */
-static void apply(const struct ct_collective_options *options, struct ct_collective_env *env)
+static bool apply(const struct ct_collective_options *options, struct ct_collective_env *env,
+		  struct ct_error *err)
 {
+	if (options->memory == CT_RDMA_ON_GPU &&
+	    transports[options->transport] != &ct_transport_verbs)
+		return ct_usage(err, "memory = gpu: TCP sends memory of the host; it takes "
+				     "transport = verbs");
+	env->buffers = options->memory == CT_RDMA_ON_GPU ? &ct_gpu_buffers : &ct_host_buffers;
 	env->bytes = options->bytes;
 	env->chunk = options->chunk;
 	env->transport = transports[options->transport];
 	env->transport_options = &options->verbs;
+	return true;
+}
+
+static void describe(const struct ct_collective *collective, json_t **device)
+{
+	if (!collective->buffers->gpu)
+		return;
+	*device = ct_gpu_buffers_json(collective->buffers);
+	json_object_set_new(*device, "rdma_memory", json_string(collective->transport->memory));
 }
 
 bool ct_collective_setup(const struct ct_collective_kind *kind, struct ct_victim_env *env,
@@ -62,6 +81,7 @@ bool ct_collective_setup(const struct ct_collective_kind *kind, struct ct_victim
 		.clock = env->clock,
 		.token = env->token,
 		.nic = env->nic,
+		.gpu = env->gpu,
 		.stop = env->stop,
 	};
 	struct victim *victim;
@@ -72,11 +92,12 @@ bool ct_collective_setup(const struct ct_collective_kind *kind, struct ct_victim
 	if (!victim)
 		return ct_broken_errno(err, "%s: no memory for its state", kind->name);
 	victim->endpoints = env->endpoints;
-	apply(options, &rank);
-	if (!ct_collective_open(kind, &rank, env->answer, &victim->collective, err)) {
+	if (!apply(options, &rank, err) ||
+	    !ct_collective_open(kind, &rank, env->answer, &victim->collective, err)) {
 		free(victim);
-		return false;
+		return ct_error_in(err, "%s", kind->name);
 	}
+	describe(victim->collective, &env->device);
 	env->bytes_per_operation = (uint64_t)((double)victim->collective->count * sizeof(float) *
 					      kind->bus_factor(env->n_ranks));
 	*state = victim;
@@ -129,13 +150,14 @@ bool ct_collective_peer_setup(const struct ct_collective_kind *kind, const struc
 		.address = env->address,
 		.token = env->token,
 		.nic = env->nic,
+		.gpu = env->gpu,
 		.stop = env->stop,
 	};
 	struct ct_collective *collective;
 
-	apply(options, &rank);
-	if (!ct_collective_open(kind, &rank, endpoint, &collective, err))
-		return false;
+	if (!apply(options, &rank, err) ||
+	    !ct_collective_open(kind, &rank, endpoint, &collective, err))
+		return ct_error_in(err, "%s", kind->name);
 	*state = collective;
 	return true;
 }

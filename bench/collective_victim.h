@@ -12,7 +12,7 @@
 
 struct ct_collective_options {
 	uint64_t bytes, chunk;
-	int transport;
+	int transport, memory; /* enum ct_rdma_place */
 	struct ct_transport_verbs_options verbs;
 };
 

@@ -42,6 +42,7 @@ const struct ct_victim_ops ct_bench_rdma_atomic_lat = {
 	.options_size = sizeof(struct ct_rdma_onesided_options),
 	.available = ct_rdma_available,
 	.setup = setup,
+	.rehearse = ct_rdma_onesided_rehearse,
 	.operate = ct_rdma_onesided_operate,
 	.failure = ct_rdma_onesided_failure,
 	.teardown = ct_rdma_onesided_teardown,

@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "harness/core/clock.h"
+
 enum { ATOMIC_BYTES = 8, LOOK_NS = 20000000 };
+enum { OF_WORKLOAD = 1, OF_PEER = 2 }; /* patterns that the ends begin with, in a GPU's memory */
 
 static uint64_t bytes_of(const struct ct_rdma_onesided_options *options)
 {
@@ -32,6 +35,13 @@ static struct ct_rdma_wish wish_of(const struct ct_rdma_onesided_options *option
 	};
 }
 
+/* In a GPU's memory, so that what comes from the other end is seen to. */
+static bool fill(const struct ct_rdma_gpu *gpu, const struct ct_rdma_end *end, unsigned pattern,
+		 struct ct_error *err)
+{
+	return !gpu->used || ct_rdma_pattern_put(end, 0, end->wish.bytes, pattern, err);
+}
+
 static bool check_atomics(const struct ct_rdma_device *device, enum ibv_wr_opcode opcode,
 			  struct ct_error *err)
 {
@@ -46,11 +56,15 @@ static bool open_end(struct ct_rdma_onesided *self, const struct ct_victim_env *
 		     const struct ct_rdma_onesided_options *options, enum ibv_wr_opcode opcode,
 		     struct ct_error *err)
 {
-	const struct ct_rdma_wish wish = wish_of(options, env->place);
+	struct ct_rdma_wish wish = wish_of(options, env->place);
 
-	return ct_rdma_open(&self->device, env->nic, &options->rdma, err) &&
-	       check_atomics(&self->device, opcode, err) &&
-	       ct_rdma_end_open(&self->end, &self->device, &wish, err) &&
+	if (!ct_rdma_open(&self->device, env->nic, &options->rdma, err) ||
+	    !check_atomics(&self->device, opcode, err) ||
+	    !ct_rdma_gpu_open(&self->gpu, options->memory, env->gpu, env->nic, err))
+		return false;
+	wish.gpu = ct_rdma_gpu_of(&self->gpu);
+	return ct_rdma_end_open(&self->end, &self->device, &wish, err) &&
+	       fill(&self->gpu, &self->end, OF_WORKLOAD, err) &&
 	       ct_rdma_end_connect(&self->end, env->endpoint, env->token, CT_RDMA_WORKLOAD, err) &&
 	       ct_rdma_end_record(&self->end, env->token, CT_RDMA_WORKLOAD, env->answer,
 				  CT_ANSWER_MAX, err);
@@ -78,8 +92,24 @@ bool ct_rdma_onesided_setup(struct ct_victim_env *env,
 		self->send.wr.wr.atomic.compare_add = 1;
 	ct_rdma_wait_sends(&self->wait, &self->end, 0, env->stop, CT_RDMA_PATIENCE_MS);
 	env->bytes_per_operation = options->size;
+	env->device = ct_rdma_gpu_json(&self->gpu, &self->end);
 	*state = self;
 	return true;
+}
+
+bool ct_rdma_onesided_rehearse(void *state, struct ct_error *err)
+{
+	struct ct_rdma_onesided *self = state;
+
+	if (!self->gpu.used)
+		return true;
+	if (!ct_rdma_onesided_operate(self)) {
+		ct_rdma_onesided_failure(self, err);
+		return false;
+	}
+	return self->send.wr.opcode != IBV_WR_RDMA_READ ||
+	       ct_rdma_pattern_check(&self->end, 0, self->end.wish.bytes, OF_PEER, err) ||
+	       ct_error_in(err, "%s", self->name);
 }
 
 bool ct_rdma_onesided_operate(void *state)
@@ -108,6 +138,7 @@ void ct_rdma_onesided_teardown(void *state)
 	if (self->wait.verbs)
 		ct_rdma_wait_done(&self->wait);
 	ct_rdma_end_close(&self->end);
+	ct_rdma_gpu_close(&self->gpu);
 	ct_rdma_device_close(&self->device);
 	free(self);
 }
@@ -117,6 +148,7 @@ void ct_rdma_onesided_teardown(void *state)
 struct passive {
 	const struct ct_peer_env *env;
 	struct ct_rdma_device device;
+	struct ct_rdma_gpu gpu;
 	struct ct_rdma_end end;
 };
 
@@ -125,24 +157,35 @@ static void passive_teardown(void *state)
 	struct passive *self = state;
 
 	ct_rdma_end_close(&self->end);
+	ct_rdma_gpu_close(&self->gpu);
 	ct_rdma_device_close(&self->device);
 	free(self);
+}
+
+static bool passive_open(struct passive *self, const struct ct_rdma_onesided_options *options,
+			 struct ct_error *err)
+{
+	struct ct_rdma_wish wish = wish_of(options, self->env->place);
+
+	if (!ct_rdma_open(&self->device, self->env->nic, &options->rdma, err) ||
+	    !ct_rdma_gpu_open(&self->gpu, options->memory, self->env->gpu, self->env->nic, err))
+		return false;
+	wish.events = false;
+	wish.send_depth = 1;
+	wish.gpu = ct_rdma_gpu_of(&self->gpu);
+	return ct_rdma_end_open(&self->end, &self->device, &wish, err) &&
+	       fill(&self->gpu, &self->end, OF_PEER, err);
 }
 
 static bool passive_setup(const struct ct_peer_env *env, const void *options, void **state,
 			  char endpoint[CT_ENDPOINT_MAX], struct ct_error *err)
 {
-	const struct ct_rdma_onesided_options *asked = options;
-	struct ct_rdma_wish wish = wish_of(asked, env->place);
 	struct passive *self = calloc(1, sizeof *self);
 
 	if (!self)
 		return ct_broken_errno(err, "memory for the RDMA peer");
 	self->env = env;
-	wish.events = false;
-	wish.send_depth = 1;
-	if (ct_rdma_open(&self->device, env->nic, &asked->rdma, err) &&
-	    ct_rdma_end_open(&self->end, &self->device, &wish, err) &&
+	if (passive_open(self, options, err) &&
 	    ct_rdma_end_record(&self->end, env->token, CT_RDMA_PEER, endpoint, CT_ENDPOINT_MAX,
 			       err)) {
 		*state = self;
@@ -161,6 +204,36 @@ static bool passive_connect(void *state, const struct ct_peer_links *links, stru
 	       ct_error_in(err, "RDMA peer");
 }
 
+static bool passive_rehearse(void *state, struct ct_error *err)
+{
+	(void)state;
+	(void)err;
+	return true;
+}
+
+/* The workload's one write comes at any time, and its CPU is not told. */
+static bool await_write(void *state, struct ct_error *err)
+{
+	const struct passive *self = state;
+	const struct timespec pause = {.tv_nsec = 1000000};
+	const uint64_t deadline_ns = ct_monotonic_ns() + CT_RDMA_PATIENCE_MS * UINT64_C(1000000);
+	bool late;
+
+	if (!self->gpu.used)
+		return true;
+	if (!ct_rdma_gpu_use(&self->gpu, err))
+		return ct_error_in(err, "RDMA peer");
+	do {
+		late = ct_monotonic_ns() > deadline_ns ||
+		       atomic_load_explicit(self->env->stop, memory_order_relaxed);
+		*err = (struct ct_error){0};
+		if (ct_rdma_pattern_check(&self->end, 0, self->end.wish.bytes, OF_WORKLOAD, err))
+			return true;
+		nanosleep(&pause, NULL);
+	} while (!late);
+	return ct_error_in(err, "RDMA peer");
+}
+
 static bool passive_serve(void *state, struct ct_error *err)
 {
 	const struct passive *self = state;
@@ -175,6 +248,15 @@ static bool passive_serve(void *state, struct ct_error *err)
 const struct ct_peer_ops ct_rdma_onesided_peer = {
 	.setup = passive_setup,
 	.connect = passive_connect,
+	.rehearse = passive_rehearse,
+	.serve = passive_serve,
+	.teardown = passive_teardown,
+};
+
+const struct ct_peer_ops ct_rdma_written_peer = {
+	.setup = passive_setup,
+	.connect = passive_connect,
+	.rehearse = await_write,
 	.serve = passive_serve,
 	.teardown = passive_teardown,
 };

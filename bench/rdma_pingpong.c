@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "harness/rdma/post.h"
+#include "harness/rdma/tenant_gpu.h"
 
 enum {
-	RECEIVES = 16,    /* one is enough; the others save the peer from running out */
-	LOOK_SPINS = 4096 /* reads of memory between two looks at the clock */
+	RECEIVES = 16,     /* one is enough; the others save the peer from running out */
+	LOOK_SPINS = 4096, /* reads of memory between two looks at the clock */
+	NOT_YET = 3        /* begin of the pattern where a message is to land; sides have 1 and 2 */
 };
 
 /* Either end. Its region holds what it sends, then what it receives. */
@@ -22,12 +24,14 @@ struct pingpong {
 	uint32_t receive_bytes;
 	const char *token;
 	struct ct_rdma_device device;
+	struct ct_rdma_gpu gpu;
 	struct ct_rdma_end end;
+	enum ct_rdma_side side;
 	struct ct_rdma_send send;
 	struct ct_rdma_wait sends, receives;
-	uint8_t count; /* of rounds; in the last byte of every message */
-	volatile uint8_t *out, *in;
-	const char *what; /* it waits for, where it failed */
+	uint8_t count;              /* of rounds; in the last byte of every message */
+	volatile uint8_t *out, *in; /* on the host only */
+	const char *what;           /* it waits for, where it failed */
 };
 
 static const char *const names[] = {"rdma_write_lat", "rdma_send_lat"};
@@ -50,13 +54,33 @@ static bool check_size(const struct pingpong *self, const struct ct_rdma_pingpon
 			(unsigned long long)options->size, mtu);
 }
 
-static bool open_end(struct pingpong *self, const struct ct_place *place, const char *nic,
+static unsigned pattern_of(enum ct_rdma_side side)
+{
+	return 1 + (unsigned)side;
+}
+
+/* What it sends, and where a message is to land, in a GPU's memory. */
+static bool fill(const struct pingpong *self, struct ct_error *err)
+{
+	return !self->gpu.used ||
+	       (ct_rdma_pattern_put(&self->end, 0, self->size, pattern_of(self->side), err) &&
+		ct_rdma_pattern_put(&self->end, self->landing, self->receive_bytes, NOT_YET, err));
+}
+
+/* What an end is given of its tenant. */
+struct at {
+	const struct ct_place *place;
+	const char *gpu, *nic;
+	enum ct_rdma_side side;
+};
+
+static bool open_end(struct pingpong *self, const struct at *at,
 		     const struct ct_rdma_pingpong_options *options, enum ct_rdma_message message,
 		     struct ct_error *err)
 {
 	/* Apart by whole pages, so that the two directions share no cache line. */
 	const uint64_t landing = (options->size + 4095) & ~UINT64_C(4095);
-	const struct ct_rdma_wish wish = {
+	struct ct_rdma_wish wish = {
 		.type = (enum ct_rdma_type)options->type,
 		.qps = 1,
 		.queues = 1,
@@ -65,7 +89,7 @@ static bool open_end(struct pingpong *self, const struct ct_place *place, const 
 		.inline_bytes = (unsigned)options->inline_bytes,
 		.mtu = ct_rdma_mtu(&options->rdma),
 		.events = options->completion == CT_RDMA_EVENT,
-		.place = place,
+		.place = at->place,
 		.bytes = landing + options->size + CT_RDMA_GRH,
 		.regions = 1,
 		.remote_regions = 1,
@@ -74,16 +98,23 @@ static bool open_end(struct pingpong *self, const struct ct_place *place, const 
 
 	self->name = names[message];
 	self->message = message;
-	self->in_memory = message == CT_RDMA_WRITES && options->completion == CT_RDMA_POLL;
+	self->side = at->side;
+	self->in_memory = message == CT_RDMA_WRITES && options->completion == CT_RDMA_POLL &&
+			  options->memory == CT_RDMA_ON_HOST;
 	self->size = options->size;
 	self->landing = landing;
 	self->receive_bytes = (uint32_t)options->size + grh(options);
-	if (!ct_rdma_open(&self->device, nic, &options->rdma, err) ||
+	if (!ct_rdma_open(&self->device, at->nic, &options->rdma, err) ||
 	    !check_size(self, options, err) ||
-	    !ct_rdma_end_open(&self->end, &self->device, &wish, err))
+	    !ct_rdma_gpu_open(&self->gpu, options->memory, at->gpu, at->nic, err))
 		return false;
-	self->out = ct_rdma_region(&self->end, 0) + options->size - 1;
-	self->in = ct_rdma_region(&self->end, 0) + landing + options->size - 1 + grh(options);
+	wish.gpu = ct_rdma_gpu_of(&self->gpu);
+	if (!ct_rdma_end_open(&self->end, &self->device, &wish, err) || !fill(self, err))
+		return false;
+	if (!self->gpu.used) {
+		self->out = ct_rdma_region(&self->end, 0) + options->size - 1;
+		self->in = ct_rdma_region(&self->end, 0) + landing + self->receive_bytes - 1;
+	}
 	return true;
 }
 
@@ -92,6 +123,7 @@ static void close_end(struct pingpong *self)
 	ct_rdma_wait_done(&self->sends);
 	ct_rdma_wait_done(&self->receives);
 	ct_rdma_end_close(&self->end);
+	ct_rdma_gpu_close(&self->gpu);
 	ct_rdma_device_close(&self->device);
 	free(self);
 }
@@ -148,7 +180,9 @@ static bool send_message(struct pingpong *self)
 	struct ibv_wc wc;
 	int code;
 
-	*self->out = ++self->count;
+	self->count++;
+	if (!self->gpu.used)
+		*self->out = self->count;
 	code = ct_rdma_post(&self->end, 0, &self->send);
 	if (code != 0)
 		return fail(self, &self->sends, "posting a message", code);
@@ -189,7 +223,8 @@ bool ct_rdma_pingpong_setup(struct ct_victim_env *env,
 	if (!self)
 		return ct_broken_errno(err, "%s: memory for its state", names[message]);
 	self->token = env->token;
-	if (!open_end(self, env->place, env->nic, options, message, err) ||
+	if (!open_end(self, &(struct at){env->place, env->gpu, env->nic, CT_RDMA_WORKLOAD}, options,
+		      message, err) ||
 	    !connect_end(self, env->endpoint, CT_RDMA_WORKLOAD, env->stop, CT_RDMA_PATIENCE_MS,
 			 err) ||
 	    !ct_rdma_end_record(&self->end, env->token, CT_RDMA_WORKLOAD, env->answer,
@@ -200,8 +235,33 @@ bool ct_rdma_pingpong_setup(struct ct_victim_env *env,
 	/* A round is two messages, and a sample the half of it. */
 	env->operations_per_sample = 2;
 	env->bytes_per_operation = options->size;
+	env->device = ct_rdma_gpu_json(&self->gpu, &self->end);
 	*state = self;
 	return true;
+}
+
+/* The message of the other side, after the header of a datagram. */
+static bool check_message(const struct pingpong *self, struct ct_error *err)
+{
+	const enum ct_rdma_side other =
+		self->side == CT_RDMA_PEER ? CT_RDMA_WORKLOAD : CT_RDMA_PEER;
+	const uint64_t header = self->receive_bytes - self->size;
+
+	return ct_rdma_pattern_check(&self->end, self->landing + header, self->size,
+				     pattern_of(other), err) ||
+	       ct_error_in(err, "%s", self->name);
+}
+
+bool ct_rdma_pingpong_rehearse(void *state, struct ct_error *err)
+{
+	struct pingpong *self = state;
+
+	if (!self->gpu.used)
+		return true;
+	if (ct_rdma_pingpong_operate(self))
+		return check_message(self, err);
+	ct_rdma_pingpong_failure(self, err);
+	return false;
 }
 
 bool ct_rdma_pingpong_operate(void *state)
@@ -238,7 +298,8 @@ bool ct_rdma_pingpong_peer_setup(const struct ct_peer_env *env,
 		return ct_broken_errno(err, "%s: memory for the peer", names[message]);
 	self->token = env->token;
 	self->receives.stop = env->stop;
-	if (!open_end(self, env->place, env->nic, options, message, err) ||
+	if (!open_end(self, &(struct at){env->place, env->gpu, env->nic, CT_RDMA_PEER}, options,
+		      message, err) ||
 	    !ct_rdma_end_record(&self->end, env->token, CT_RDMA_PEER, endpoint, CT_ENDPOINT_MAX,
 				err)) {
 		close_end(self);
@@ -254,8 +315,21 @@ bool ct_rdma_pingpong_peer_connect(void *state, const struct ct_peer_links *link
 {
 	struct pingpong *self = state;
 
-	return connect_end(self, links->texts[0], CT_RDMA_PEER, self->receives.stop, 0, err) ||
+	return (ct_rdma_gpu_use(&self->gpu, err) &&
+		connect_end(self, links->texts[0], CT_RDMA_PEER, self->receives.stop, 0, err)) ||
 	       ct_error_in(err, "%s: peer", self->name);
+}
+
+bool ct_rdma_pingpong_peer_rehearse(void *state, struct ct_error *err)
+{
+	struct pingpong *self = state;
+
+	if (!self->gpu.used)
+		return true;
+	if (receive_message(self, (uint8_t)(self->count + 1)) && send_message(self))
+		return check_message(self, err) || ct_error_in(err, "peer");
+	ct_rdma_pingpong_failure(self, err);
+	return ct_error_in(err, "peer");
 }
 
 bool ct_rdma_pingpong_peer_serve(void *state, struct ct_error *err)

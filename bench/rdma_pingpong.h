@@ -7,6 +7,9 @@
  *
  * With writes the answer is noticed in memory: the last byte of it changes with every round. Where
  * the CPU is to sleep instead, the write carries an immediate value, which completes a receive.
+ * So it does in a GPU's memory, which the CPU can't look at: perftest too has latencies of writes
+ * there only with an immediate value (ib_write_lat --use_cuda=N --write_with_imm). The bytes are
+ * the same every time then, and both ends check them in a round before anything is measured.
  */
 #ifndef COTENANT_BENCH_RDMA_PINGPONG_H
 #define COTENANT_BENCH_RDMA_PINGPONG_H
@@ -14,11 +17,12 @@
 #include "bench/bench.h"
 #include "harness/rdma/completion.h"
 #include "harness/rdma/options.h"
+#include "harness/rdma/registration.h"
 
 struct ct_rdma_pingpong_options {
 	struct ct_rdma_options rdma;
 	uint64_t size, inline_bytes;
-	int type, completion;
+	int type, completion, memory;
 };
 
 enum ct_rdma_message { CT_RDMA_WRITES, CT_RDMA_SENDS };
@@ -26,6 +30,7 @@ enum ct_rdma_message { CT_RDMA_WRITES, CT_RDMA_SENDS };
 bool ct_rdma_pingpong_setup(struct ct_victim_env *env,
 			    const struct ct_rdma_pingpong_options *options,
 			    enum ct_rdma_message message, void **state, struct ct_error *err);
+bool ct_rdma_pingpong_rehearse(void *state, struct ct_error *err);
 bool ct_rdma_pingpong_operate(void *state);
 void ct_rdma_pingpong_failure(void *state, struct ct_error *err);
 void ct_rdma_pingpong_teardown(void *state);
@@ -36,6 +41,7 @@ bool ct_rdma_pingpong_peer_setup(const struct ct_peer_env *env,
 				 char endpoint[CT_ENDPOINT_MAX], struct ct_error *err);
 bool ct_rdma_pingpong_peer_connect(void *state, const struct ct_peer_links *links,
 				   struct ct_error *err);
+bool ct_rdma_pingpong_peer_rehearse(void *state, struct ct_error *err);
 bool ct_rdma_pingpong_peer_serve(void *state, struct ct_error *err);
 
 #define CT_RDMA_PINGPONG_SIZES                                                                   \
@@ -53,7 +59,8 @@ bool ct_rdma_pingpong_peer_serve(void *state, struct ct_error *err);
 		 .min = "0",                                                                     \
 		 .max = "4K",                                                                    \
 		 .help = "messages up to this size travel inside the work request; less where "  \
-			 "the device takes less"},                                               \
+			 "the device takes less; none from a GPU's memory"},                     \
+		CT_RDMA_MEMORY_PARAM(struct ct_rdma_pingpong_options, memory),                   \
 	{                                                                                        \
 		.name = "completion", .type = CT_PARAM_CHOICE,                                   \
 		.offset = offsetof(struct ct_rdma_pingpong_options, completion),                 \

@@ -92,6 +92,7 @@ static const struct ct_param params[] = {
 	 .max = "4K",
 	 .help = "writes up to this size travel inside the work request; less where the device "
 		 "takes less"},
+	CT_RDMA_MEMORY_PARAM(struct ct_rdma_onesided_options, memory),
 	CT_RDMA_COMPLETION_PARAM,
 	{.name = "type",
 	 .type = CT_PARAM_CHOICE,
@@ -113,9 +114,10 @@ const struct ct_victim_ops ct_bench_rdma_write_bw = {
 	.options_size = sizeof(struct ct_rdma_onesided_options),
 	.available = ct_rdma_available,
 	.setup = setup,
+	.rehearse = ct_rdma_onesided_rehearse,
 	.operate = operate,
 	.failure = ct_rdma_onesided_failure,
 	.teardown = ct_rdma_onesided_teardown,
 	.phase_begin = phase_begin,
-	.peer = &ct_rdma_onesided_peer,
+	.peer = &ct_rdma_written_peer,
 };

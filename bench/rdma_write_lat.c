@@ -26,6 +26,7 @@ static bool peer_setup(const struct ct_peer_env *env, const void *options, void 
 static const struct ct_peer_ops peer = {
 	.setup = peer_setup,
 	.connect = ct_rdma_pingpong_peer_connect,
+	.rehearse = ct_rdma_pingpong_peer_rehearse,
 	.serve = ct_rdma_pingpong_peer_serve,
 	.teardown = ct_rdma_pingpong_teardown,
 };
@@ -52,6 +53,7 @@ const struct ct_victim_ops ct_bench_rdma_write_lat = {
 	.options_size = sizeof(struct ct_rdma_pingpong_options),
 	.available = ct_rdma_available,
 	.setup = setup,
+	.rehearse = ct_rdma_pingpong_rehearse,
 	.operate = ct_rdma_pingpong_operate,
 	.failure = ct_rdma_pingpong_failure,
 	.teardown = ct_rdma_pingpong_teardown,

@@ -103,26 +103,26 @@ static void queue_sends(struct ring *ring)
 	}
 }
 
-static void add(float *restrict out, const float *restrict in, const float *restrict other,
-		size_t length)
-{
-#pragma omp simd
-	for (size_t i = 0; i < length; i++)
-		out[i] = in[i] + other[i];
-}
-
-static void take_received(struct ring *ring)
+/* What has arrived since is added up together, and is only then sent on or written over. */
+static bool take_received(struct ring *ring)
 {
 	struct ct_collective *self = ring->self;
+	const size_t arrived = received(ring);
 
-	for (; ring->taken < received(ring); ring->taken++) {
+	if (ring->taken == arrived)
+		return true;
+	if (!ct_collective_arrived(self))
+		return false;
+	for (; ring->taken < arrived; ring->taken++) {
 		const size_t k = ring->taken;
 		size_t length, at = received_part(ring, k, &length);
 
-		if (is_sum(ring, k))
-			add(self->out + at, self->in + at, self->stage[k % CT_COLLECTIVE_STAGES],
-			    length);
+		if (is_sum(ring, k) &&
+		    !ct_collective_add(self, self->out + at, self->in + at,
+				       self->stage[k % CT_COLLECTIVE_STAGES], length))
+			return false;
 	}
+	return ct_collective_finish(self);
 }
 
 static bool run(struct ct_collective *self)
@@ -142,9 +142,8 @@ static bool run(struct ct_collective *self)
 	while (ring.taken < ring.total || sent(&ring) < ring.total) {
 		queue_receives(&ring);
 		queue_sends(&ring);
-		if (!ct_collective_progress(self))
+		if (!ct_collective_progress(self) || !take_received(&ring))
 			return false;
-		take_received(&ring);
 	}
 	return true;
 }

@@ -6,7 +6,7 @@
  *
  * Every kernel takes one struct by value, so a launch has one parameter: its address. A kernel NAME
  * of the list below is the symbol ct_NAME in the module. Addresses are those of device memory, or
- * the device's address of mapped host memory; all are aligned to 16 bytes.
+ * the device's address of mapped host memory; all are aligned to 16 bytes, but for those of add.
  */
 #ifndef COTENANT_KERNELS_KERNELS_H
 #define COTENANT_KERNELS_KERNELS_H
@@ -32,6 +32,7 @@
 	X(hbm_write, struct ct_arg_stream) \
 	X(hbm_copy, struct ct_arg_stream)  \
 	X(l2_sweep, struct ct_arg_stream)  \
+	X(add, struct ct_arg_add)          \
 	X(sm_fma, struct ct_arg_loop)      \
 	X(sm_tensor, struct ct_arg_loop)   \
 	X(sm_sfu, struct ct_arg_loop)      \
@@ -174,6 +175,16 @@ struct ct_arg_stream {
 };
 
 /*
+ * add: out[i] = a[i] + b[i] of `elements` floats: the sum of a collective's message. `out` may be
+ * `a` or `b`. Addresses need only be those of floats: a message begins anywhere. Launch with
+ * ct_shape_add.
+ */
+struct ct_arg_add {
+	uint64_t out, a, b;
+	uint64_t elements;
+};
+
+/*
  * sm_fma, sm_tensor, sm_sfu: arithmetic on registers only, `iterations` times in each thread
  * (sm_tensor: warp); no memory but one float a thread stored at `result` (grid * block of them).
  * Work: ct_loop_operations. Launch with ct_shape_loop.
@@ -256,6 +267,16 @@ static inline struct ct_shape ct_shape_copy(uint64_t vectors)
 {
 	return ct_shape((unsigned)((vectors + CT_COPY_TILE - 1) / CT_COPY_TILE), 1, CT_STREAM_BLOCK,
 			0);
+}
+
+/* A thread for each element, as far as `sms` multiprocessors hold them at once. */
+static inline struct ct_shape ct_shape_add(unsigned sms, uint64_t elements)
+{
+	const struct ct_shape most = ct_shape_stream(sms);
+	const uint64_t blocks = (elements + CT_STREAM_BLOCK - 1) / CT_STREAM_BLOCK;
+
+	return blocks < most.grid_x ? ct_shape(blocks ? (unsigned)blocks : 1, 1, CT_STREAM_BLOCK, 0)
+				    : most;
 }
 
 /* For sm_* and atomics. */

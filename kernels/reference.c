@@ -287,6 +287,16 @@ static void run_copy(struct ct_shape shape, const void *argument)
 		memcpy(ADDRESS(void, arg->to), ADDRESS(const void, arg->from), 16 * arg->vectors);
 }
 
+static void run_add(struct ct_shape shape, const void *argument)
+{
+	const struct ct_arg_add *arg = argument;
+	const float *a = ADDRESS(const float, arg->a), *b = ADDRESS(const float, arg->b);
+
+	(void)shape;
+	for (uint64_t i = 0; i < arg->elements; i++)
+		ADDRESS(float, arg->out)[i] = a[i] + b[i];
+}
+
 /* ---- loops ---- */
 
 static void run_fma(struct ct_shape shape, const void *argument)

@@ -117,3 +117,13 @@ CT_KERNEL __launch_bounds__(CT_STREAM_BLOCK) ct_l2_sweep(ct_arg_stream arg)
 	}
 	xor_into(arg.result, seen);
 }
+
+/* Bound by what arrives over PCIe, so elements are read one by one: messages begin anywhere. */
+CT_KERNEL __launch_bounds__(CT_STREAM_BLOCK) ct_add(ct_arg_add arg)
+{
+	const float *a = at<const float>(arg.a), *b = at<const float>(arg.b);
+	float *out = at<float>(arg.out);
+
+	for (uint64_t i = thread_index(); i < arg.elements; i += thread_count())
+		out[i] = a[i] + b[i];
+}

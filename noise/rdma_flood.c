@@ -63,6 +63,7 @@ static const struct ct_param params[] = {
 	 .min = "0",
 	 .max = "4K",
 	 .help = "requests up to this size carry their data; less where the device takes less"},
+	CT_RDMA_MEMORY_PARAM(struct ct_rdma_traffic_options, memory),
 	CT_RDMA_PATH_PARAM,
 	CT_RDMA_CAP_PARAM,
 	CT_RDMA_PARAMS(struct ct_rdma_traffic_options, rdma),

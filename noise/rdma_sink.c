@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "harness/rdma/post.h"
+#include "harness/rdma/tenant_gpu.h"
 #include "noise/rdma_traffic.h"
 
 enum { RECEIVES = 64, REAP = 32, LOOK_NS = 20000000 };
@@ -14,6 +15,7 @@ struct sink {
 	bool receives; /* somebody sends to it */
 	uint32_t receive_bytes;
 	struct ct_rdma_device device;
+	struct ct_rdma_gpu gpu;
 	struct ct_rdma_end end;
 };
 
@@ -22,6 +24,7 @@ void ct_rdma_sink_teardown(void *state)
 	struct sink *sink = state;
 
 	ct_rdma_end_close(&sink->end);
+	ct_rdma_gpu_close(&sink->gpu);
 	ct_rdma_device_close(&sink->device);
 	free(sink);
 }
@@ -41,6 +44,19 @@ static bool post_receives(struct sink *sink, struct ct_error *err)
 	return true;
 }
 
+static bool open_end(struct sink *sink, const struct ct_rdma_traffic_options *options,
+		     struct ct_rdma_wish *wish, struct ct_error *err)
+{
+	const struct ct_peer_env *env = sink->env;
+
+	if (!ct_rdma_open(&sink->device, env->nic, &options->rdma, err) ||
+	    !ct_rdma_gpu_open(&sink->gpu, options->memory, env->gpu, env->nic, err))
+		return false;
+	wish->gpu = ct_rdma_gpu_of(&sink->gpu);
+	return ct_rdma_end_open(&sink->end, &sink->device, wish, err) &&
+	       (!sink->receives || post_receives(sink, err));
+}
+
 bool ct_rdma_sink_setup(const struct ct_peer_env *env, const void *options, void **state,
 			char endpoint[CT_ENDPOINT_MAX], struct ct_error *err)
 {
@@ -58,9 +74,7 @@ bool ct_rdma_sink_setup(const struct ct_peer_env *env, const void *options, void
 		wish.recv_depth = asked->receives ? (unsigned)asked->receives : RECEIVES;
 		wish.events = true;
 	}
-	if (ct_rdma_open(&sink->device, env->nic, &asked->rdma, err) &&
-	    ct_rdma_end_open(&sink->end, &sink->device, &wish, err) &&
-	    (!sink->receives || post_receives(sink, err)) &&
+	if (open_end(sink, asked, &wish, err) &&
 	    ct_rdma_end_record(&sink->end, env->token, CT_RDMA_PEER, endpoint, CT_ENDPOINT_MAX,
 			       err)) {
 		*state = sink;

@@ -8,6 +8,7 @@
 
 #include "harness/core/rng.h"
 #include "harness/rdma/post.h"
+#include "harness/rdma/tenant_gpu.h"
 
 const char *const ct_rdma_operation_names[] = {"write", "read", "send", "cas", "faa", NULL};
 const char *const ct_rdma_path_names[] = {"peer", "loopback", NULL};
@@ -42,6 +43,7 @@ struct traffic {
 	struct ct_rdma_traffic_options options;
 	bool count_bytes;
 	struct ct_rdma_device device;
+	struct ct_rdma_gpu gpu;
 	struct ct_rdma_end ends[CT_PEERS_MAX];
 	unsigned n_ends;
 	struct ct_rdma_end mirror; /* the other end of a loopback */
@@ -150,6 +152,7 @@ static bool open_ends(struct traffic *traffic, struct ct_error *err)
 	struct ct_rdma_wish wish = ct_rdma_traffic_wish(&traffic->options, env->place);
 
 	wish.queues = env->threads;
+	wish.gpu = ct_rdma_gpu_of(&traffic->gpu);
 	if (traffic->options.path == CT_RDMA_LOOPBACK) {
 		traffic->n_ends = 1;
 		return ct_rdma_end_open(&traffic->ends[0], &traffic->device, &wish, err) &&
@@ -177,6 +180,7 @@ void ct_rdma_traffic_teardown(void *state)
 	for (unsigned i = 0; i < traffic->n_ends; i++)
 		ct_rdma_end_close(&traffic->ends[i]);
 	ct_rdma_end_close(&traffic->mirror);
+	ct_rdma_gpu_close(&traffic->gpu);
 	ct_rdma_device_close(&traffic->device);
 	free(traffic);
 }
@@ -194,7 +198,10 @@ bool ct_rdma_traffic_setup(const struct ct_aggressor_env *env,
 	traffic->options = *options;
 	traffic->count_bytes = count_bytes;
 	if (ct_rdma_open(&traffic->device, env->nic, &options->rdma, err) &&
-	    check_options(traffic, err) && open_ends(traffic, err)) {
+	    check_options(traffic, err) &&
+	    ct_rdma_gpu_open(&traffic->gpu, options->memory, env->gpu, env->nic, err) &&
+	    open_ends(traffic, err)) {
+		*env->device = ct_rdma_gpu_json(&traffic->gpu, &traffic->ends[0]);
 		*state = traffic;
 		return true;
 	}

@@ -12,6 +12,7 @@
 
 #include "harness/rdma/completion.h"
 #include "harness/rdma/options.h"
+#include "harness/rdma/registration.h"
 #include "noise/noise.h"
 
 enum ct_rdma_operation {
@@ -29,7 +30,7 @@ extern const char *const ct_rdma_path_names[];
 
 struct ct_rdma_traffic_options {
 	struct ct_rdma_options rdma;
-	int operation, type, path, over;
+	int operation, type, path, over, memory;
 	uint64_t size, qps, depth, inline_bytes;
 	uint64_t regions, region_bytes; /* 0: one of `size` */
 	uint64_t receives;              /* that the sink keeps posted on each queue pair; 0: 64 */

@@ -292,11 +292,20 @@ static bool note_unfit(struct ct_fitness *fitness, struct ct_error *err)
 	return fitness->why_not || ct_broken_errno(err, "memory for a message");
 }
 
-/* The first workload of a tenant that uses a GPU tells what the tenant has of it. */
+/*
+ * The first workload of a tenant that uses a GPU tells what the tenant has of it. How an RDMA
+ * device reaches its memory, only those know that have it registered.
+ */
 static void note_gpu(struct ct_placement *placement, const json_t *ready)
 {
+	static const char by_rdma[] = "rdma_memory";
+	json_t *device = json_object_get(ready, "device");
+	json_t *way = json_object_get(device, by_rdma);
+
 	if (!placement->gpu)
-		placement->gpu = json_incref(json_object_get(ready, "device"));
+		placement->gpu = json_deep_copy(device);
+	else if (way)
+		json_object_set(placement->gpu, by_rdma, way);
 }
 
 static bool try_victim(struct ct_ground *ground, struct ct_links *links, size_t c, size_t v,

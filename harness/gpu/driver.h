@@ -59,8 +59,19 @@ enum ct_cu_attribute {
 	CT_CU_CAPABILITY_MAJOR = 75,
 	CT_CU_CAPABILITY_MINOR = 76,
 	CT_CU_SHARED_MEMORY_OPTIN = 97,
+	CT_CU_GPUDIRECT_FLUSH_OPTIONS = 117,
+	CT_CU_GPUDIRECT_ORDERING = 118,
+	CT_CU_DMA_BUF = 124,
 	CT_CU_MPS_ENABLED = 133
 };
+
+/* CUpointer_attribute, CUmemRangeHandleType, and what is said of writes by other devices:
+ * CUflushGPUDirectRDMAWritesOptions, -Target and -Scope, CUGPUDirectRDMAWritesOrdering. */
+enum { CT_CU_POINTER_SYNC_MEMOPS = 6 };
+enum { CT_CU_RANGE_DMA_BUF_FD = 1 };
+enum { CT_CU_FLUSH_BY_HOST = 1 };
+enum { CT_CU_FLUSH_CURRENT_CONTEXT = 0, CT_CU_FLUSH_TO_OWNER = 100 };
+enum { CT_CU_ORDERED_FOR_OWNER = 100 };
 
 /* CUctx_flags, CUstream_flags, CUevent_flags, CUstreamCaptureMode, CUfunction_attribute, ... */
 enum ct_cu_wait { CT_CU_WAIT_SPIN = 1, CT_CU_WAIT_YIELD = 2, CT_CU_WAIT_BLOCK = 4 };
@@ -119,6 +130,7 @@ struct ct_cu_affinity {
 	X(CtxGetStreamPriorityRange, 5050, (int *least, int *greatest))                            \
 	X(CtxEnablePeerAccess, 4000, (struct ct_cu_context * peer, unsigned flags))                \
 	X(MemGetInfo, 3020, (size_t * free, size_t * total))                                       \
+	X(PointerSetAttribute, 6000, (const void *value, int attribute, ct_cu_address address))    \
 	X(MemAlloc, 3020, (ct_cu_address * address, size_t bytes))                                 \
 	X(MemFree, 3020, (ct_cu_address address))                                                  \
 	X(MemHostAlloc, 2020, (void **memory, size_t bytes, unsigned flags))                       \
@@ -179,6 +191,9 @@ struct ct_cu_affinity {
 	X(GetErrorString, 6000, (int status, const char **text))
 
 #define CT_CUDA_OPTIONAL(X)                                                                      \
+	X(FlushGPUDirectRDMAWrites, 11030, (int target, int scope))                              \
+	X(MemGetHandleForAddressRange, 11070,                                                    \
+	  (void *handle, ct_cu_address address, size_t bytes, int type, uint64_t flags))         \
 	X(CtxGetExecAffinity, 11040, (struct ct_cu_affinity * affinity, int type))               \
 	X(DeviceGetExecAffinitySupport, 11040, (int *supported, int type, ct_cu_device device))  \
 	X(DeviceGetDevResource, 12040,                                                           \

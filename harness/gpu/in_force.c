@@ -6,8 +6,8 @@
 #include <string.h>
 
 /* Members that are taken as they are; those that a device lacks are left out. */
-static const char *const kept[] = {"name",        "pci",      "sms",   "all_sms", "mps",
-				   "mps_percent", "priority", "green", NULL};
+static const char *const kept[] = {"name",        "pci",      "sms",   "all_sms",     "mps",
+				   "mps_percent", "priority", "green", "rdma_memory", NULL};
 /* What must not change while a campaign runs, and how an error calls it. */
 static const struct {
 	const char *member, *words;
@@ -154,6 +154,9 @@ const char *ct_gpu_in_force_text(const json_t *gpu, char out[CT_GPU_IN_FORCE_TEX
 		add(out, text);
 	snprintf(text, sizeof text, "priority %lld", (long long)priority);
 	if (priority != 0)
+		add(out, text);
+	snprintf(text, sizeof text, "RDMA to its memory by %.20s", text_of(gpu, "rdma_memory"));
+	if (json_object_get(gpu, "rdma_memory"))
 		add(out, text);
 	return out;
 }

@@ -11,7 +11,7 @@ enum {
 	GRACE_SLICES = 10, /* how long a rank's own worker has to tell first why it ended */
 	LINE = 64,
 	MOST_CHUNKS = 1 << 16,
-	WINDOW = 16384 /* elements checked when an epoch closes: some 100 us */
+	WINDOW = CT_BUFFERS_WINDOW /* elements checked when an epoch closes: some 100 us */
 };
 
 const struct ct_counter ct_collective_counters[] = {
@@ -34,27 +34,44 @@ static size_t lines(size_t bytes)
 	return (bytes + LINE - 1) / LINE * LINE;
 }
 
+static size_t window_end(const struct ct_collective *self, size_t from)
+{
+	return self->count - from < WINDOW ? self->count : from + WINDOW;
+}
+
+static bool put_contribution(struct ct_collective *self, float *in, struct ct_error *err)
+{
+	for (size_t from = 0, to; from < self->count; from = to) {
+		to = window_end(self, from);
+		for (size_t i = from; i < to; i++)
+			self->scratch[i - from] = ct_collective_input(self->rank, i);
+		if (!self->buffers->ops->put(self->buffers, in + from, self->scratch, to - from,
+					     err))
+			return false;
+	}
+	return true;
+}
+
 /* in, out and the stages, one after the other, each from a line of its own. */
-static bool map_memory(struct ct_collective *self, const struct ct_place *place,
-		       struct ct_error *err)
+static bool open_buffers(struct ct_collective *self, const struct ct_collective_env *env,
+			 struct ct_error *err)
 {
 	const size_t buffer = lines(self->count * sizeof(float));
 	const size_t stage = lines(self->chunk * sizeof(float));
+	const struct ct_buffers_setup setup = {.place = env->place,
+					       .gpu = env->gpu,
+					       .nic = env->nic,
+					       .bytes = 2 * buffer + CT_COLLECTIVE_STAGES * stage};
 	char *at;
-	float *in;
 
-	if (!ct_memory_map(&self->memory, place, 2 * buffer + CT_COLLECTIVE_STAGES * stage,
-			   CT_PAGES_BASE, err))
-		return ct_error_in(err, "bytes");
-	at = self->memory.base;
-	in = (float *)(void *)at;
-	self->in = in;
+	if (!env->buffers->open(&setup, &self->buffers, err))
+		return false;
+	at = self->buffers->base;
+	self->in = (float *)(void *)at;
 	self->out = (float *)(void *)(at + buffer);
 	for (unsigned i = 0; i < CT_COLLECTIVE_STAGES; i++)
 		self->stage[i] = (float *)(void *)(at + 2 * buffer + i * stage);
-	for (size_t i = 0; i < self->count; i++)
-		in[i] = ct_collective_input(self->rank, i);
-	return true;
+	return put_contribution(self, (float *)(void *)at, err);
 }
 
 static bool set_sizes(struct ct_collective *self, const struct ct_collective_env *env,
@@ -84,8 +101,9 @@ static bool open_transport(struct ct_collective *self, const struct ct_collectiv
 		.address = env->address,
 		.token = env->token,
 		.nic = env->nic,
-		.memory = self->memory.base,
-		.bytes = self->memory.bytes,
+		.memory = self->buffers->base,
+		.bytes = self->buffers->bytes,
+		.gpu = self->buffers->gpu,
 		.largest = self->chunk * sizeof(float),
 		.place = env->place,
 		.options = env->transport_options,
@@ -102,16 +120,16 @@ bool ct_collective_open(const struct ct_collective_kind *kind, const struct ct_c
 	struct ct_collective *self = calloc(1, sizeof *self);
 
 	if (!self)
-		return ct_broken_errno(err, "%s: no memory for its state", kind->name);
+		return ct_broken_errno(err, "no memory for its state");
 	self->kind = kind;
 	self->rank = env->rank;
 	self->n_ranks = env->n_ranks;
 	self->stop = env->stop;
 	self->clock = env->clock;
-	if (!set_sizes(self, env, err) || !map_memory(self, env->place, err) ||
+	if (!set_sizes(self, env, err) || !open_buffers(self, env, err) ||
 	    !open_transport(self, env, text, err)) {
 		ct_collective_close(self);
-		return ct_error_in(err, "%s", kind->name);
+		return false;
 	}
 	*out = self;
 	return true;
@@ -121,7 +139,8 @@ void ct_collective_close(struct ct_collective *self)
 {
 	if (self->transport)
 		self->transport->ops->close(self->transport);
-	ct_memory_unmap(&self->memory);
+	if (self->buffers)
+		self->buffers->ops->close(self->buffers);
 	free(self);
 }
 
@@ -141,15 +160,61 @@ bool ct_collective_progress(struct ct_collective *self)
 	}
 }
 
-/* Looks at elements `from` to `to` of the result; the first wrong one is kept. */
+bool ct_collective_add(struct ct_collective *self, float *out, const float *in, const float *other,
+		       size_t n)
+{
+	return self->buffers->ops->add(self->buffers, out, in, other, n, &self->error);
+}
+
+bool ct_collective_copy(struct ct_collective *self, float *out, const float *in, size_t n)
+{
+	return self->buffers->ops->copy(self->buffers, out, in, n, &self->error);
+}
+
+bool ct_collective_finish(struct ct_collective *self)
+{
+	return self->buffers->ops->finish(self->buffers, &self->error);
+}
+
+bool ct_collective_arrived(struct ct_collective *self)
+{
+	return self->buffers->ops->arrived(self->buffers, &self->error);
+}
+
+/* Looks at elements `from` to `to` of the result, at most a window of them; the first wrong one is
+ * kept. */
 static bool check(struct ct_collective *self, size_t from, size_t to)
 {
+	const float *seen = NULL;
+
+	if (!self->buffers->ops->look(self->buffers, self->out + from, to - from, &seen,
+				      &self->error))
+		return false;
 	for (size_t i = from; i < to; i++) {
-		if (self->out[i] == self->kind->expected(self, i))
+		if (seen[i - from] == self->kind->expected(self, i))
 			continue;
 		self->wrong = i + 1;
-		self->wrong_value = self->out[i];
+		self->wrong_value = seen[i - from];
 		return false;
+	}
+	return true;
+}
+
+static bool spoil(struct ct_collective *self, size_t from, size_t to)
+{
+	for (size_t i = 0; i < to - from; i++)
+		self->scratch[i] = NAN;
+	return self->buffers->ops->put(self->buffers, self->out + from, self->scratch, to - from,
+				       &self->error);
+}
+
+/* All of the result, window by window. */
+static bool for_all(struct ct_collective *self,
+		    bool (*step)(struct ct_collective *self, size_t from, size_t to))
+{
+	for (size_t from = 0; from < self->count; from = window_end(self, from)) {
+		if (!step(self, from, window_end(self, from)))
+			return false;
 	}
 	return true;
 }
@@ -179,24 +244,19 @@ static bool run(struct ct_collective *self)
 	return false;
 }
 
-static void spoil(struct ct_collective *self, size_t from, size_t to)
-{
-	for (size_t i = from; i < to; i++)
-		self->out[i] = NAN;
-}
-
 bool ct_collective_connect(struct ct_collective *self, const char *const *texts,
 			   struct ct_error *err)
 {
-	return self->transport->ops->connect(self->transport, texts, err) ||
+	/* A peer's thread is another than the one that has opened the buffers. */
+	return (self->buffers->ops->use(self->buffers, err) &&
+		self->transport->ops->connect(self->transport, texts, err)) ||
 	       ct_error_in(err, "%s", self->kind->name);
 }
 
 bool ct_collective_rehearse(struct ct_collective *self, struct ct_error *err)
 {
 	self->patience = REHEARSAL_SLICES;
-	spoil(self, 0, self->count);
-	if (!run(self) || !check(self, 0, self->count)) {
+	if (!for_all(self, spoil) || !run(self) || !for_all(self, check)) {
 		ct_collective_failure(self, err);
 		return false;
 	}
@@ -208,7 +268,7 @@ bool ct_collective_iterate(struct ct_collective *self)
 {
 	const uint64_t begin = ct_ticks(self->clock);
 
-	if (self->wrong || !run(self))
+	if (self->wrong || self->error.kind != CT_OK || !run(self))
 		return false;
 	self->ticks += ct_ticks_end(self->clock) - begin;
 	self->iterations++;
@@ -221,6 +281,8 @@ void ct_collective_failure(const struct ct_collective *self, struct ct_error *er
 		ct_broken(err, "rank %u: element %zu of the result is %g, not %g", self->rank,
 			  self->wrong - 1, (double)self->wrong_value,
 			  (double)self->kind->expected(self, self->wrong - 1));
+	else if (self->error.kind != CT_OK)
+		ct_broken(err, "rank %u: %s", self->rank, self->error.text);
 	else if (self->stopped)
 		ct_broken(err, "rank %u: stopped while waiting for the other ranks", self->rank);
 	else if (self->timed_out)
@@ -253,11 +315,10 @@ bool ct_collective_serve(struct ct_collective *self, struct ct_error *err)
 static double check_window(struct ct_collective *self)
 {
 	const size_t from = self->window;
-	const size_t to = self->count - from < WINDOW ? self->count : from + WINDOW;
+	const size_t to = window_end(self, from);
 
-	if (!check(self, from, to))
+	if (!check(self, from, to) || !spoil(self, from, to))
 		return 0;
-	spoil(self, from, to);
 	self->window = to == self->count ? 0 : to;
 	return (double)((to - from) * sizeof(float));
 }
@@ -274,7 +335,9 @@ void ct_collective_count(struct ct_collective *self, double *values)
 		return;
 	values[0] = bytes * iterations / ns * 1e9;
 	values[1] = values[0] * self->kind->bus_factor(self->n_ranks);
-	values[2] = check_window(self);
+	/* What failed first is the reason; a look would fail as well, and say less. */
+	if (self->error.kind == CT_OK)
+		values[2] = check_window(self);
 	self->seen_iterations = self->iterations;
 	self->seen_ticks = self->ticks;
 }

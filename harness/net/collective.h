@@ -14,6 +14,7 @@
 
 #include "harness/core/clock.h"
 #include "harness/core/counter.h"
+#include "harness/net/buffers.h"
 #include "harness/net/transport.h"
 #include "harness/place/place.h"
 
@@ -42,7 +43,8 @@ struct ct_collective {
 	const float *in;     /* this rank's contribution; never written after setup */
 	float *out;          /* the result */
 	float *stage[CT_COLLECTIVE_STAGES];
-	struct ct_memory memory;
+	struct ct_buffers *buffers; /* what all of these lie in */
+	struct ct_error error;      /* why the buffers failed; CT_OK: they did not */
 	const atomic_bool *stop;
 	const struct ct_clock *clock;
 	unsigned patience; /* slices without a byte after which it gives up; 0: waits for ever */
@@ -53,6 +55,7 @@ struct ct_collective {
 	size_t window; /* where the next check begins */
 	size_t wrong;  /* 1 + the element that was found to be wrong; 0: none */
 	float wrong_value;
+	float scratch[CT_BUFFERS_WINDOW]; /* what is to be put into the buffers */
 };
 
 /* algbw, busbw and how much was checked. */
@@ -63,8 +66,9 @@ struct ct_collective_env {
 	const struct ct_place *place;
 	const struct ct_clock *clock; /* NULL: not timed */
 	const char *address;          /* NULL for rank 0 */
-	const char *token, *nic;
+	const char *token, *nic, *gpu;
 	size_t bytes, chunk; /* of a rank's buffer; of a message at most */
+	const struct ct_buffers_ops *buffers;
 	const struct ct_transport_ops *transport;
 	const void *transport_options;
 	const atomic_bool *stop;
@@ -92,6 +96,16 @@ void ct_collective_close(struct ct_collective *self);
 
 /* For `run`: progress with patience; false when there was none for too long, or no more is. */
 bool ct_collective_progress(struct ct_collective *self);
+/*
+ * For `run`: out = in + other, out = in; where the buffers are. Begun when these return, done once
+ * ct_collective_finish has. False: see ct_collective_failure.
+ */
+bool ct_collective_add(struct ct_collective *self, float *out, const float *in, const float *other,
+		       size_t n);
+bool ct_collective_copy(struct ct_collective *self, float *out, const float *in, size_t n);
+bool ct_collective_finish(struct ct_collective *self);
+/* For `run`: messages have arrived that are about to be read, or are the result. */
+bool ct_collective_arrived(struct ct_collective *self);
 /* Element `i` of rank `rank`'s contribution: a small whole number, so that sums are exact. */
 float ct_collective_input(unsigned rank, size_t i);
 

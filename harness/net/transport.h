@@ -22,19 +22,22 @@ enum {
 	CT_TRANSPORT_SLICE_MS = 100
 };
 
+struct ct_gpu_memory; /* harness/gpu/memory.h; only passed on here */
+
 /* Valid from open to close. */
 struct ct_transport_setup {
 	unsigned rank, n_ranks;
 	uint32_t neighbours; /* bit r: exchanges with rank r */
 	const char *address; /* numeric, to listen on; NULL: nobody connects to this rank */
 	const char *token;
-	const char *nic;              /* as the tenant names it; NULL: none */
-	void *memory;                 /* every message lies in here */
-	size_t bytes;                 /* of `memory` */
-	size_t largest;               /* message */
-	const struct ct_place *place; /* of what a transport needs itself */
-	const void *options;          /* the transport's own, valid while open runs; NULL: none */
-	const atomic_bool *stop;      /* connect gives up when it is set */
+	const char *nic;                 /* as the tenant names it; NULL: none */
+	void *memory;                    /* every message lies in here */
+	size_t bytes;                    /* of `memory` */
+	const struct ct_gpu_memory *gpu; /* where `memory` is a GPU's: what devices reach it by */
+	size_t largest;                  /* message */
+	const struct ct_place *place;    /* of what a transport needs itself */
+	const void *options;     /* the transport's own, valid while open runs; NULL: none */
+	const atomic_bool *stop; /* connect gives up when it is set */
 };
 
 enum ct_transport_outcome { CT_TRANSPORT_GOOD, CT_TRANSPORT_CLOSED, CT_TRANSPORT_BROKEN };
@@ -43,6 +46,7 @@ enum ct_transport_outcome { CT_TRANSPORT_GOOD, CT_TRANSPORT_CLOSED, CT_TRANSPORT
 struct ct_transport {
 	const struct ct_transport_ops *ops;
 	struct ct_transport_setup setup;
+	const char *memory; /* how a device reaches the messages; NULL: none has to */
 	uint64_t sent[CT_RANKS_MAX], received[CT_RANKS_MAX]; /* messages completed, ever */
 	/* Once progress has failed: how, with which rank, and what that rank did (CLOSED) or what
 	 * the system said. */

@@ -14,9 +14,6 @@ const char *const ct_rdma_type_names[] = {"rc", "uc", "ud", NULL};
 
 static const enum ibv_qp_type verbs_types[] = {IBV_QPT_RC, IBV_QPT_UC, IBV_QPT_UD};
 
-static const int region_access = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
-				 IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC;
-
 static bool make_queue(struct ct_rdma_end *end, unsigned entries, struct ibv_comp_channel **channel,
 		       struct ibv_cq **cq, struct ct_error *err)
 {
@@ -53,25 +50,64 @@ static bool make_queues(struct ct_rdma_end *end, struct ct_error *err)
 	return true;
 }
 
-static bool make_regions(struct ct_rdma_end *end, struct ct_error *err)
+/*
+ * Small messages are not to come inside a completion, from which the library of ConnectX adapters
+ * would copy them to where they belong with the CPU, and fault.
+ */
+static bool keep_data_out_of_completions(struct ct_error *err)
+{
+	return setenv("MLX5_SCATTER_TO_CQE", "0", 1) == 0 ||
+	       ct_broken_errno(err, "setting MLX5_SCATTER_TO_CQE");
+}
+
+static bool make_memory(struct ct_rdma_end *end, struct ct_error *err)
 {
 	const struct ct_rdma_wish *wish = &end->wish;
+	const uint64_t bytes = wish->bytes * wish->regions;
 
-	if (wish->bytes == 0)
+	if (wish->gpu) {
+		if (!keep_data_out_of_completions(err) ||
+		    !ct_gpu_memory_open(&end->gpu_memory, wish->gpu, bytes, err))
+			return false;
+		end->base = (unsigned char *)(uintptr_t)end->gpu_memory.address;
 		return true;
-	if (!ct_memory_map(&end->memory, wish->place, wish->bytes * wish->regions, CT_PAGES_BASE,
-			   err))
+	}
+	if (!ct_memory_map(&end->memory, wish->place, bytes, CT_PAGES_BASE, err))
 		return false;
-	end->regions = calloc(wish->regions, sizeof(void *));
+	end->base = end->memory.base;
+	return true;
+}
+
+static struct ibv_mr *register_region(struct ct_rdma_end *end, unsigned region,
+				      struct ct_error *err)
+{
+	const struct ct_rdma_wish *wish = &end->wish;
+	struct ibv_mr *mr;
+
+	if (wish->gpu)
+		return ct_rdma_register_gpu(end->device, end->pd, &end->gpu_memory,
+					    region * wish->bytes, wish->bytes, &end->way, err);
+	mr = end->device->verbs.reg_mr(end->pd, ct_rdma_region(end, region), wish->bytes,
+				       CT_RDMA_ACCESS);
+	if (!mr)
+		ct_rdma_broken(err, errno, "registering memory region %u of %u, %llu bytes each",
+			       region + 1, wish->regions, (unsigned long long)wish->bytes);
+	return mr;
+}
+
+static bool make_regions(struct ct_rdma_end *end, struct ct_error *err)
+{
+	if (end->wish.bytes == 0)
+		return true;
+	if (!make_memory(end, err))
+		return false;
+	end->regions = calloc(end->wish.regions, sizeof(void *));
 	if (!end->regions)
 		return ct_broken_errno(err, "memory for regions");
-	for (unsigned i = 0; i < wish->regions; i++) {
-		end->regions[i] = end->device->verbs.reg_mr(end->pd, ct_rdma_region(end, i),
-							    wish->bytes, region_access);
+	for (unsigned i = 0; i < end->wish.regions; i++) {
+		end->regions[i] = register_region(end, i, err);
 		if (!end->regions[i])
-			return ct_rdma_broken(
-				err, errno, "registering memory region %u of %u, %llu bytes each",
-				i + 1, wish->regions, (unsigned long long)wish->bytes);
+			return false;
 	}
 	return true;
 }
@@ -155,7 +191,8 @@ bool ct_rdma_end_open(struct ct_rdma_end *end, const struct ct_rdma_device *devi
 	memset(end, 0, sizeof *end);
 	end->device = device;
 	end->wish = *wish;
-	end->inline_bytes = wish->inline_bytes;
+	/* The CPU puts inline data into the request: it can't read a GPU's. */
+	end->inline_bytes = wish->gpu ? 0 : wish->inline_bytes;
 	end->psn = draw(0xffffff);
 	end->qkey = draw(0x7fffffff); /* the highest bit is the kernel's */
 	end->pd = device->verbs.alloc_pd(device->context);
@@ -202,6 +239,7 @@ static void close_regions(struct ct_rdma_end *end)
 		end->device->verbs.dereg_mr(end->lent);
 	if (end->memory.base)
 		ct_memory_unmap(&end->memory);
+	ct_gpu_memory_close(&end->gpu_memory);
 }
 
 void ct_rdma_end_close(struct ct_rdma_end *end)
@@ -236,8 +274,9 @@ bool ct_rdma_end_record(const struct ct_rdma_end *end, const char *token, enum c
 		.gid = device->gid,
 		.psn = end->psn,
 		.qkey = end->qkey,
-		.address = (uint64_t)(uintptr_t)end->memory.base,
+		.address = (uint64_t)(uintptr_t)end->base,
 		.bytes = n_keys ? end->wish.bytes : 0,
+		.memory = end->way,
 		.n_qpns = end->wish.qps,
 		.n_rkeys = n_keys,
 	};
@@ -406,8 +445,16 @@ bool ct_rdma_lane_connect(struct ct_rdma_end *end, unsigned index,
 
 bool ct_rdma_end_register(struct ct_rdma_end *end, void *memory, size_t bytes, struct ct_error *err)
 {
-	end->lent = end->device->verbs.reg_mr(end->pd, memory, bytes, region_access);
+	end->lent = end->device->verbs.reg_mr(end->pd, memory, bytes, CT_RDMA_ACCESS);
 	return end->lent || ct_rdma_broken(err, errno, "registering %zu bytes of memory", bytes);
+}
+
+bool ct_rdma_end_register_gpu(struct ct_rdma_end *end, const struct ct_gpu_memory *memory,
+			      struct ct_error *err)
+{
+	end->lent = ct_rdma_register_gpu(end->device, end->pd, memory, 0, memory->bytes, &end->way,
+					 err);
+	return end->lent;
 }
 
 bool ct_rdma_lane_create(struct ct_rdma_end *end, unsigned index, struct ct_error *err)

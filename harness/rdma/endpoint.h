@@ -14,6 +14,7 @@
 #include "harness/place/place.h"
 #include "harness/rdma/device.h"
 #include "harness/rdma/record.h"
+#include "harness/rdma/registration.h"
 
 enum ct_rdma_type { CT_RDMA_RC, CT_RDMA_UC, CT_RDMA_UD };
 /* "rc", "uc", "ud"; NULL-terminated. */
@@ -38,6 +39,7 @@ struct ct_rdma_wish {
 	bool events;                     /* completion queues have a channel to sleep on */
 
 	const struct ct_place *place; /* of the memory */
+	const struct ct_gpu *gpu;     /* its memory instead, current on this thread; NULL: host's */
 	uint64_t bytes;               /* of a region; 0: no memory */
 	unsigned regions;             /* side by side, each registered by itself */
 	unsigned remote_regions;      /* the other end must have so many ... */
@@ -67,7 +69,10 @@ struct ct_rdma_end {
 	const struct ct_rdma_device *device;
 	struct ct_rdma_wish wish;
 	struct ibv_pd *pd;
-	struct ct_memory memory;
+	struct ct_memory memory; /* one of the two, where it owns any */
+	struct ct_gpu_memory gpu_memory;
+	unsigned char *base; /* of the first region; not to be dereferenced where it is a GPU's */
+	enum ct_rdma_memory way; /* how the device reaches it, or what it was lent */
 	struct ibv_mr **regions;
 	struct ibv_mr *lent; /* memory of somebody else; NULL: none */
 	struct ct_rdma_queue *queues;
@@ -99,6 +104,8 @@ bool ct_rdma_lane_connect(struct ct_rdma_end *end, unsigned lane,
 /* Registers memory that the end does not own, as its `lent`; it must outlive the end. */
 bool ct_rdma_end_register(struct ct_rdma_end *end, void *memory, size_t bytes,
 			  struct ct_error *err);
+bool ct_rdma_end_register_gpu(struct ct_rdma_end *end, const struct ct_gpu_memory *memory,
+			      struct ct_error *err);
 
 /* Brings a queue pair that failed up again, with the same sequence number. */
 bool ct_rdma_lane_renew(struct ct_rdma_end *end, unsigned lane, struct ct_error *err);
@@ -114,7 +121,7 @@ void ct_rdma_lane_destroy(struct ct_rdma_end *end, unsigned lane);
 /* Address of a region, and how the other end's are addressed. */
 static inline unsigned char *ct_rdma_region(const struct ct_rdma_end *end, unsigned region)
 {
-	return (unsigned char *)end->memory.base + (size_t)region * end->wish.bytes;
+	return end->base + (size_t)region * end->wish.bytes;
 }
 static inline uint64_t ct_rdma_remote(const struct ct_rdma_end *end, unsigned region)
 {

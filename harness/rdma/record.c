@@ -11,7 +11,9 @@
 
 _Static_assert(2 * CT_RDMA_HALF == CT_TOKEN_LENGTH, "a record shows half of the token");
 
-enum { GID_DIGITS = 32, MAX_NUMBERS = 1 << 20 };
+const char *const ct_rdma_memory_names[] = {"host", "dma-buf", "peer-memory", NULL};
+
+enum { GID_DIGITS = 32, WORD = 16, MAX_NUMBERS = 1 << 20 };
 
 struct writer {
 	char *out;
@@ -65,8 +67,8 @@ bool ct_rdma_record_print(const struct ct_rdma_record *record, char *out, size_t
 	    record->reads, record->lid);
 	for (size_t i = 0; i < sizeof record->gid.raw; i++)
 		put(&writer, "%02x", record->gid.raw[i]);
-	put(&writer, " psn=%" PRIx32 " qkey=%" PRIx32 " at=%" PRIx64 "+%" PRIx64, record->psn,
-	    record->qkey, record->address, record->bytes);
+	put(&writer, " psn=%" PRIx32 " qkey=%" PRIx32 " in=%s at=%" PRIx64 "+%" PRIx64, record->psn,
+	    record->qkey, ct_rdma_memory_names[record->memory], record->address, record->bytes);
 	put_runs(&writer, 'q', record->qpns, record->n_qpns);
 	put_runs(&writer, 'k', record->rkeys, record->n_rkeys);
 	if (!writer.full)
@@ -145,10 +147,20 @@ static bool parse_gid(const char *text, union ibv_gid *gid)
 	return true;
 }
 
+static bool parse_memory(const char *word, enum ct_rdma_memory *memory)
+{
+	for (unsigned i = 0; ct_rdma_memory_names[i]; i++) {
+		*memory = (enum ct_rdma_memory)i;
+		if (strcmp(word, ct_rdma_memory_names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 bool ct_rdma_record_parse(struct ct_rdma_record *record, const char *text, struct ct_error *err)
 {
 	const size_t room = strlen(text) + 1;
-	char gid[GID_DIGITS + 1] = "";
+	char gid[GID_DIGITS + 1] = "", memory[WORD + 1] = "";
 	char *qpns = calloc(1, room), *keys = calloc(1, room);
 	int end = -1;
 	bool good;
@@ -162,11 +174,13 @@ bool ct_rdma_record_parse(struct ct_rdma_record *record, const char *text, struc
 	/* Each list is at most as long as the text, which is what the two buffers hold. */
 	good = sscanf(text,
 		      "rdma1 %16[0-9a-f] mtu=%u reads=%u lid=%" SCNu16
-		      " gid=%32[0-9a-f] psn=%" SCNx32 " qkey=%" SCNx32 " at=%" SCNx64 "+%" SCNx64
-		      " q=%s k=%s%n",
+		      " gid=%32[0-9a-f] psn=%" SCNx32 " qkey=%" SCNx32 " in=%16[a-z-] at=%" SCNx64
+		      "+%" SCNx64 " q=%s k=%s%n",
 		      record->half, &record->mtu, &record->reads, &record->lid, gid, &record->psn,
-		      &record->qkey, &record->address, &record->bytes, qpns, keys, &end) == 11 &&
+		      &record->qkey, memory, &record->address, &record->bytes, qpns, keys,
+		      &end) == 12 &&
 	       end == (int)room - 1 && parse_gid(gid, &record->gid) &&
+	       parse_memory(memory, &record->memory) &&
 	       parse_runs(qpns, &record->qpns, &record->n_qpns) &&
 	       parse_runs(keys, &record->rkeys, &record->n_rkeys);
 	free(qpns);

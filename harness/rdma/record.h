@@ -22,6 +22,11 @@ enum { CT_RDMA_HALF = 16 /* hex digits */ };
 /* Which end wrote it. */
 enum ct_rdma_side { CT_RDMA_WORKLOAD, CT_RDMA_PEER };
 
+/* Where an end's memory is, and how its device reaches it. */
+enum ct_rdma_memory { CT_RDMA_HOST_MEMORY, CT_RDMA_DMA_BUF, CT_RDMA_PEER_MEMORY };
+/* host, dma-buf, peer-memory; NULL-terminated. */
+extern const char *const ct_rdma_memory_names[];
+
 struct ct_rdma_record {
 	char half[CT_RDMA_HALF + 1]; /* of the token */
 	unsigned mtu;                /* bytes, at most */
@@ -31,6 +36,7 @@ struct ct_rdma_record {
 	uint32_t psn, qkey; /* of all its queue pairs */
 	uint64_t address;   /* of the first region; the others follow it */
 	uint64_t bytes;     /* of each */
+	enum ct_rdma_memory memory;
 	uint32_t *qpns, *rkeys;
 	unsigned n_qpns, n_rkeys;
 };

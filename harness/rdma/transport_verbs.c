@@ -161,6 +161,14 @@ static bool check_largest(const struct verbs *verbs, struct ct_error *err)
 			largest, verbs->device.name, verbs->device.port_attr.max_msg_sz);
 }
 
+static bool register_messages(struct verbs *verbs, struct ct_error *err)
+{
+	const struct ct_transport_setup *setup = &verbs->base.setup;
+
+	return setup->gpu ? ct_rdma_end_register_gpu(&verbs->end, setup->gpu, err)
+			  : ct_rdma_end_register(&verbs->end, setup->memory, setup->bytes, err);
+}
+
 static bool open_end(struct verbs *verbs, const struct ct_transport_verbs_options *options,
 		     struct ct_error *err)
 {
@@ -183,7 +191,7 @@ static bool open_end(struct verbs *verbs, const struct ct_transport_verbs_option
 	return ct_rdma_open(&verbs->device, setup->nic, &options->rdma, err) &&
 	       check_largest(verbs, err) &&
 	       ct_rdma_end_open(&verbs->end, &verbs->device, &wish, err) &&
-	       ct_rdma_end_register(&verbs->end, setup->memory, setup->bytes, err);
+	       register_messages(verbs, err);
 }
 
 /* Receives take the invitations of a neighbour, and announce its messages. */
@@ -256,6 +264,7 @@ static bool verbs_open(const struct ct_transport_setup *setup, char text[CT_ENDP
 	}
 	ct_rdma_wait_sends(&verbs->sends, &verbs->end, 0, setup->stop, 0);
 	ct_rdma_wait_receives(&verbs->receives, &verbs->end, 0, setup->stop, 0);
+	verbs->base.memory = ct_rdma_memory_names[verbs->end.way];
 	*transport = &verbs->base;
 	return true;
 }

@@ -425,6 +425,23 @@ static bool case_l2_sweep(const struct check_side *side, double *out, size_t *n)
 	return stream(side, "l2_sweep", out, n);
 }
 
+/* From the second float on, so that nothing lies on 16 bytes; the sum takes the place of one. */
+static bool case_add(const struct check_side *side, double *out, size_t *n)
+{
+	enum { ELEMENTS = 5003 };
+	const struct ct_shape shape = ct_shape_add(1, ELEMENTS);
+	struct ct_arg_add arg = {.elements = ELEMENTS};
+	uint64_t a, b;
+
+	*n = ELEMENTS + 2;
+	if (!make_values(side, CT_GEMM_FP32, 3, ELEMENTS + 2, &a) ||
+	    !make_values(side, CT_GEMM_FP32, 4, ELEMENTS + 2, &b))
+		return false;
+	arg.out = arg.a = a + sizeof(float);
+	arg.b = b + sizeof(float);
+	return launch(side, "add", shape, &arg) && get_values(side, CT_GEMM_FP32, a, *n, out);
+}
+
 static bool loop(const struct check_side *side, const char *kernel, uint32_t iterations,
 		 double *out, size_t *n)
 {
@@ -487,6 +504,7 @@ const struct check_case check_cases[] = {{"empty", case_empty, 0, 0},
 					 {"hbm_write", case_hbm_write, 0, 0},
 					 {"hbm_copy", case_hbm_copy, 0, 0},
 					 {"l2_sweep", case_l2_sweep, 0, 0},
+					 {"add", case_add, 0, 0},
 					 {"sm_fma", case_sm_fma, 1e-6, 0},
 					 {"sm_tensor", case_sm_tensor, 1e-6, 0},
 					 {"sm_sfu", case_sm_sfu, 1e-5, 0},

@@ -201,6 +201,21 @@ static void streams(void **state)
 	assert_int_equal(to[4], 16);
 }
 
+static void sums_of_messages(void **state)
+{
+	float a[8] = {9, 1, 2, 3, 4, 5, 6, 9}, b[7] = {9, 10, 20, 30, 40, 50, 60};
+
+	(void)state;
+	RUN("add", ct_shape_add(1, 6),
+	    (struct ct_arg_add){address(a + 1), address(a + 1), address(b + 1), 6});
+	for (int i = 1; i < 7; i++)
+		assert_true(a[i] == (float)(11 * i));
+	assert_true(a[0] == 9 && a[7] == 9);
+	assert_int_equal(ct_shape_add(2, 0).grid_x, 1);
+	assert_int_equal(ct_shape_add(2, 513).grid_x, 2);
+	assert_int_equal(ct_shape_add(2, 1 << 20).grid_x, 2 * CT_STREAM_BLOCKS_PER_SM);
+}
+
 static void chase_follows_links(void **state)
 {
 	uint64_t links[6] = {32, 0, 8, 0, 40, 16}; /* 0 -> 32 -> 40 -> 16 -> 8 -> 0 */
@@ -386,6 +401,7 @@ int main(void)
 		cmocka_unit_test(gemms),
 		cmocka_unit_test(decode_pieces),
 		cmocka_unit_test(streams),
+		cmocka_unit_test(sums_of_messages),
 		cmocka_unit_test(chase_follows_links),
 		cmocka_unit_test(spin_writes_every_quantum),
 		cmocka_unit_test(timer_shows_different_values),

@@ -27,6 +27,7 @@ static struct ct_rdma_record sample(uint32_t *qpns, unsigned n_qpns, uint32_t *r
 					.qkey = 0x7fffffff,
 					.address = UINT64_C(0x7f0011223000),
 					.bytes = 4096,
+					.memory = CT_RDMA_PEER_MEMORY,
 					.qpns = qpns,
 					.n_qpns = n_qpns,
 					.rkeys = rkeys,
@@ -51,6 +52,7 @@ static void round_trip(const struct ct_rdma_record *record)
 	assert_int_equal(back.psn, record->psn);
 	assert_int_equal(back.qkey, record->qkey);
 	assert_true(back.address == record->address && back.bytes == record->bytes);
+	assert_int_equal(back.memory, record->memory);
 	assert_int_equal(back.n_qpns, record->n_qpns);
 	assert_int_equal(back.n_rkeys, record->n_rkeys);
 	for (unsigned i = 0; i < back.n_qpns; i++)
@@ -69,6 +71,25 @@ static void comes_back_as_written(void **state)
 	round_trip(&record);
 	record = sample(odd, 10, NULL, 0);
 	round_trip(&record);
+}
+
+static void every_kind_of_memory_has_its_word(void **state)
+{
+	uint32_t one[] = {0x11};
+	struct ct_rdma_record record = sample(one, 1, one, 1), back;
+	char text[ROOM], *word;
+
+	(void)state;
+	for (unsigned i = 0; ct_rdma_memory_names[i]; i++) {
+		record.memory = (enum ct_rdma_memory)i;
+		round_trip(&record);
+	}
+	record.memory = CT_RDMA_HOST_MEMORY;
+	assert_true(ct_rdma_record_print(&record, text, sizeof text, NULL));
+	word = strstr(text, "in=host");
+	assert_non_null(word);
+	memcpy(word, "in=hose", 7);
+	assert_false(ct_rdma_record_parse(&back, text, NULL));
 }
 
 static void thousands_that_go_up_evenly_fit(void **state)
@@ -156,6 +177,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(comes_back_as_written),
+		cmocka_unit_test(every_kind_of_memory_has_its_word),
 		cmocka_unit_test(thousands_that_go_up_evenly_fit),
 		cmocka_unit_test(what_does_not_fit_is_an_error),
 		cmocka_unit_test(damaged_texts),

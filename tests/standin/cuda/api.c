@@ -106,6 +106,15 @@ int si_device_attribute(int *value, int attribute, int device)
 	case 97:
 		*value = 227 << 10;
 		break;
+	case 117:
+		*value = machine.rdma_flush;
+		break;
+	case 118:
+		*value = machine.rdma_order;
+		break;
+	case 124:
+		*value = machine.dma_buf;
+		break;
 	case 133:
 		*value = machine.mps;
 		break;
@@ -308,6 +317,37 @@ int si_free(uint64_t address)
 	return status ? status : was_there ? SUCCESS : INVALID_VALUE;
 }
 
+/* SYNC_MEMOPS is asked for where other devices are to reach the memory: the CPU has none of it. */
+int si_pointer_set(const void *value, int attribute, uint64_t address)
+{
+	int status = ready("cuPointerSetAttribute"), on;
+
+	if (status)
+		return status;
+	memcpy(&on, value, sizeof on);
+	return attribute == 6 && on == 1 && device_guard(address) ? SUCCESS : INVALID_VALUE;
+}
+
+int si_range_handle(void *handle, uint64_t address, size_t bytes, int type, uint64_t flags)
+{
+	int status = ready("cuMemGetHandleForAddressRange"), file;
+
+	if (status || type != 1 || flags || address % 4096 || bytes % 4096)
+		return status ? status : INVALID_VALUE;
+	file = machine.dma_buf ? standin_export(address, bytes) : -1;
+	memcpy(handle, &file, sizeof file);
+	return file < 0 ? NOT_SUPPORTED : SUCCESS;
+}
+
+int si_flush_writes(int target, int scope)
+{
+	int status = ready("cuFlushGPUDirectRDMAWrites");
+
+	if (status || target != 0 || (scope != 100 && scope != 200))
+		return status ? status : INVALID_VALUE;
+	return machine.rdma_flush ? SUCCESS : NOT_SUPPORTED;
+}
+
 int si_host_alloc(void **memory, size_t bytes, unsigned flags)
 {
 	int status = ready("cuMemHostAlloc");
@@ -359,7 +399,9 @@ int si_copy_to_now(uint64_t to, const void *from, size_t bytes)
 
 	if (status || !device_holds(to, bytes))
 		return status ? status : INVALID_VALUE;
+	device_enter();
 	memcpy(pointer(to), from, bytes);
+	device_leave();
 	return SUCCESS;
 }
 
@@ -369,7 +411,9 @@ int si_copy_from_now(void *to, uint64_t from, size_t bytes)
 
 	if (status || !device_holds(from, bytes))
 		return status ? status : INVALID_VALUE;
+	device_enter();
 	memcpy(to, pointer(from), bytes);
+	device_leave();
 	return SUCCESS;
 }
 

@@ -31,9 +31,17 @@ static void set(const char *key, long value)
 		const char *key;
 		int *field;
 	} fields[] = {
-		{"gpus", &machine.gpus}, {"cuda", &machine.cuda},   {"cc", &machine.cc},
-		{"sms", &machine.sms},   {"mps", &machine.mps},     {"mps_sms", &machine.mps_sms},
-		{"mig", &machine.mig},   {"peers", &machine.peers},
+		{"gpus", &machine.gpus},
+		{"cuda", &machine.cuda},
+		{"cc", &machine.cc},
+		{"sms", &machine.sms},
+		{"mps", &machine.mps},
+		{"mps_sms", &machine.mps_sms},
+		{"mig", &machine.mig},
+		{"peers", &machine.peers},
+		{"dma_buf", &machine.dma_buf},
+		{"rdma_order", &machine.rdma_order},
+		{"rdma_flush", &machine.rdma_flush},
 	};
 
 	if (strcmp(key, "memory_mib") == 0) {
@@ -82,7 +90,9 @@ void machine_read(void)
 				   .cc = 90,
 				   .sms = 132,
 				   .memory_bytes = UINT64_C(1) << 30,
-				   .peers = 1};
+				   .peers = 1,
+				   .dma_buf = 1,
+				   .rdma_flush = 1};
 	while (text && sscanf(text, " %31[^= ]=%ld%n", key, &value, &used) == 2) {
 		set(key, value);
 		text += used;

@@ -9,6 +9,9 @@
  * COTENANT_CUDA_STANDIN describes the machine, words separated by blanks:
  *
  *   gpus=1 cuda=13000 cc=90 sms=132 memory_mib=1024 mps=0 mps_sms=0 peers=1
+ *   dma_buf=1              device memory can be exported as a dma-buf
+ *   rdma_order=0 rdma_flush=1   what is said of other devices' writes: their order, and whether
+ *                          they can be flushed
  *   mig=1                  devices are MIG devices, and only CUDA_VISIBLE_DEVICES is shown
  *
  * COTENANT_CUDA_FAIL makes calls fail: "cuMemAlloc:2:2" is CUDA_ERROR_OUT_OF_MEMORY at its second
@@ -50,7 +53,7 @@ enum status {
 enum { MAX_DEVICES = 8 };
 struct machine {
 	bool initialised;
-	int gpus, cuda, cc, sms, mps, mps_sms, mig, peers;
+	int gpus, cuda, cc, sms, mps, mps_sms, mig, peers, dma_buf, rdma_order, rdma_flush;
 	uint64_t memory_bytes;
 	char visible[128]; /* the MIG device that is shown */
 };
@@ -69,6 +72,13 @@ bool device_free(uint64_t address);
 /* Whether [address, address + bytes) is in one allocation, of a device or page-locked. */
 bool device_holds(uint64_t address, size_t bytes);
 uint64_t device_free_bytes(int device);
+/*
+ * Takes the memory at this address away from the CPU, as a device's is: who reads or writes it
+ * without the driver dies of it. It is there between device_enter and device_leave.
+ */
+bool device_guard(uint64_t address);
+void device_enter(void);
+void device_leave(void);
 bool host_alloc(size_t bytes, void **memory);
 bool host_free(void *memory);
 
@@ -122,7 +132,13 @@ bool stream_is_idle(struct stream *stream);
 void graph_free(struct graph *graph);
 uint64_t now_ns(void);
 
-/* ---- for stand-ins of libraries on top of the driver (api.c) ---- */
+/* ---- for stand-ins of libraries on top of the driver (api.c, memory.c) ---- */
+
+/*
+ * What the kernel's modules know of device memory: a file whose bytes from its position on are
+ * [address, address + bytes), both of whole pages. -1: it is no device memory that can be had so.
+ */
+__attribute__((visibility("default"))) int standin_export(uint64_t address, size_t bytes);
 
 /* What the call of another library is to return; they count and fail as ours do. */
 __attribute__((visibility("default"))) int standin_enter(const char *call);

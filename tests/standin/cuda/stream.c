@@ -33,18 +33,9 @@ static void wait_for(struct event *event, uint64_t ticket)
 	pthread_mutex_unlock(&event->lock);
 }
 
-/* A lost context does no more work, but it still comes to an end. */
-static void work(const struct command *command)
+/* What reads or writes memory. */
+static void touch(const struct command *command)
 {
-	if (command->what == RECORD) {
-		reach(command->event, command->ticket);
-		return;
-	}
-	/* Also after a loss: whose function it is waits for it. */
-	if (command->what == HOST)
-		command->function(command->to);
-	if (lost())
-		return;
 	switch (command->what) {
 	case COPY:
 		memmove(command->to, command->from, command->n);
@@ -59,16 +50,32 @@ static void work(const struct command *command)
 	case LAUNCH:
 		command->kernel->run(command->shape, command->arguments);
 		break;
-	case WAIT:
-		wait_for(command->event, command->ticket);
+	default:
 		break;
-	case GRAPH:
+	}
+}
+
+/* A lost context does no more work, but it still comes to an end. */
+static void work(const struct command *command)
+{
+	if (command->what == RECORD) {
+		reach(command->event, command->ticket);
+		return;
+	}
+	/* Also after a loss: whose function it is waits for it. */
+	if (command->what == HOST)
+		command->function(command->to);
+	if (lost())
+		return;
+	if (command->what == WAIT) {
+		wait_for(command->event, command->ticket);
+	} else if (command->what == GRAPH) {
 		for (const struct command *c = command->graph->first; c; c = c->next)
 			work(c);
-		break;
-	case RECORD:
-	case HOST:
-		break;
+	} else {
+		device_enter();
+		touch(command);
+		device_leave();
 	}
 }
 

@@ -258,52 +258,6 @@ int ibv_dealloc_pd(struct ibv_pd *pd)
 	return 0;
 }
 
-#undef ibv_reg_mr
-struct ibv_mr *ibv_reg_mr(struct ibv_pd *pd, void *address, size_t length, int access)
-{
-	struct ibv_mr *mr;
-	unsigned slot;
-
-	if (fails("reg_mr"))
-		return NULL;
-	mr = calloc(1, sizeof *mr);
-	lock();
-	for (slot = 0; slot < MAX_MRS && shared->mrs[slot].used; slot++) {
-	}
-	if (!mr || slot == MAX_MRS) {
-		unlock();
-		free(mr);
-		errno = ENOMEM;
-		return NULL;
-	}
-	shared->mrs[slot] = (struct shared_mr){.used = true,
-					       .pid = getpid(),
-					       .pd = pd->handle,
-					       .generation = shared->mrs[slot].generation + 1,
-					       .access = access,
-					       .address = (uint64_t)(uintptr_t)address,
-					       .length = length};
-	*mr = (struct ibv_mr){.context = pd->context,
-			      .pd = pd,
-			      .addr = address,
-			      .length = length,
-			      .handle = slot};
-	mr->lkey = mr->rkey = (slot << 8) | (shared->mrs[slot].generation & 0xff);
-	unlock();
-	return mr;
-}
-
-int ibv_dereg_mr(struct ibv_mr *mr)
-{
-	if (fails("dereg_mr"))
-		return errno;
-	lock();
-	shared->mrs[mr->handle].used = false;
-	unlock();
-	free(mr);
-	return 0;
-}
-
 /* A socket whose name carries the channel's number, so that any process can ring it. */
 struct channel {
 	struct ibv_comp_channel base;

