@@ -15,6 +15,8 @@ from common import Bench, CanNotMeasure, machine, machine_line
 
 PARTS = ("record_cost", "timed_path", "wakeup", "spin", "bandwidth", "flood", "ring", "slowdown", "lockin",
          "harness_cost", "report", "demo")
+# Most of an hour each: only when they are named.
+LONG = ("listen",)
 
 
 def number(value):
@@ -78,13 +80,13 @@ def measure(bench, names):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of: {', '.join(PARTS)}")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of: {', '.join(PARTS)}; and, when named, {', '.join(LONG)}")
     parser.add_argument("--build", default="build")
     parser.add_argument("--rounds", type=int, default=7, help="of alternated runs, a figure")
     options = parser.parse_args()
-    unknown = [name for name in options.parts if name not in PARTS]
+    unknown = [name for name in options.parts if name not in PARTS + LONG]
     if unknown:
-        parser.error(f"no part named {unknown[0]}: there are {', '.join(PARTS)}")
+        parser.error(f"no part named {unknown[0]}: there are {', '.join(PARTS + LONG)}")
     bench = Bench(options.build, options.rounds)
     about = machine()
     print(f"machine: {machine_line(about)}")

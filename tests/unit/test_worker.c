@@ -118,7 +118,7 @@ static void a_killed_worker_is_reported_with_its_signal(void **state)
 
 	assert_true(ct_link_open(&links, &link, "", "", &err));
 	kill(link.pid, SIGKILL);
-	assert_false(ct_link_await(&links, &link, CT_MSG_DONE, UINT64_C(5000000000), NULL, &err));
+	assert_false(ct_link_await(&links, &link, CT_MSG_DONE, UINT64_C(30000000000), NULL, &err));
 	assert_non_null(strstr(err.text, "victim 'v'"));
 	assert_non_null(strstr(err.text, "signal 9"));
 	assert_int_equal(links.n, 0);
@@ -145,7 +145,7 @@ static void a_bad_setup_is_refused_by_the_worker_in_words(void **state)
 	assert_true(ct_link_open(&links, &link, "", "", &err));
 	assert_false(ct_link_ask(&links, &link, CT_MSG_SETUP,
 				 json_pack("{s:s, s:s}", "role", "victim", "kind", "nonsense"),
-				 CT_MSG_READY, UINT64_C(5000000000), NULL, &err));
+				 CT_MSG_READY, UINT64_C(30000000000), NULL, &err));
 	assert_non_null(strstr(err.text, "nonsense"));
 	ct_link_close(&links, &link);
 }
