@@ -201,7 +201,7 @@ static bool reap(struct disk_thread *self, struct io_uring_cqe *cqe, uint64_t *u
 {
 	const int result = cqe->res;
 
-	self->idle[self->depth - self->in_flight] = (unsigned)cqe->user_data;
+	self->idle[self->depth - self->in_flight] = (unsigned)(uintptr_t)io_uring_cqe_get_data(cqe);
 	self->in_flight--;
 	io_uring_cqe_seen(&self->ring, cqe);
 	if (result > 0) {
@@ -311,7 +311,7 @@ static bool submit_all(struct disk_thread *self, struct ct_error *err)
 			io_uring_prep_read(sqe, self->fd, block, (unsigned)self->block_size, at);
 		else
 			io_uring_prep_write(sqe, self->fd, block, (unsigned)self->block_size, at);
-		sqe->user_data = slot;
+		io_uring_sqe_set_data(sqe, (void *)(uintptr_t)slot);
 	}
 	result = io_uring_submit(&self->ring);
 	if (result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY)
