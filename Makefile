@@ -122,7 +122,8 @@ NVCC_FLAGS := -std=c++17 -O3 -I. --compiler-options -Wall
 KERNELS := $(BUILD)/kernels.fatbin
 $(BUILD)/obj/kernels/image.o: private ALL_CFLAGS += -DCT_KERNELS_FILE='"$(KERNELS)"'
 $(BUILD)/obj/kernels/image.o: $(KERNELS)
-$(KERNELS): kernels/all.cu $(wildcard kernels/*.cu kernels/*.cuh) kernels/kernels.h $(BUILD)/nvcc.stamp
+$(KERNELS): kernels/all.cu $(wildcard kernels/*.cu kernels/*.cuh) kernels/kernels.h kernels/targets.sh \
+		$(BUILD)/nvcc.stamp
 ifeq ($(NVCC),)
 	@echo "  no nvcc: $(if $(KERNELS_FROM),taking $(KERNELS_FROM),building without GPU kernels)"
 	$(Q)$(if $(KERNELS_FROM),cp $(KERNELS_FROM) $@,: > $@)

@@ -65,11 +65,14 @@ static void teardown(void *state)
 	struct spin_state *spin = state;
 	const struct ct_gpu *gpu = &spin->victim.gpu;
 
-	/* On a lost context this fails at once. */
-	if (spin->control && spin->stop_word)
-		(void)stop_kernel(spin, NULL);
-	if (spin->control)
+	/* The ring must not go while the kernel writes to it: if it can't be told to end, it ends
+	 * by itself with its session. On a lost context all of this fails at once. */
+	if (spin->control) {
+		CT_CUDA_QUIET(gpu->cuda, MemsetD8Async, spin->stop_word, 1, sizeof(uint32_t),
+			      spin->control);
+		CT_CUDA_QUIET(gpu->cuda, StreamSynchronize, gpu->stream);
 		CT_CUDA_QUIET(gpu->cuda, StreamDestroy, spin->control);
+	}
 	ct_gpu_free(gpu, spin->stop_word);
 	ct_gpu_host_free(gpu, spin->memory);
 	gpu_victim_close(&spin->victim);

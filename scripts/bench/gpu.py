@@ -213,6 +213,7 @@ SHORT = ["suite.replicates=2", "suite.warmup=50ms", "suite.measure=200ms", "suit
 # Beside a neighbour under MPS a step takes up to twenty times as long: a smaller model, so that short
 # phases have the hundred steps that a p99 needs.
 SHORTER_STEPS = {"gpu-green": ["victim.gpu_decode.layers=1", "victim.gpu_decode.vocabulary=8000"]}
+# What of a suite's configs: `quarter` would take another minute.
 PARTS = {"gpu-mps": ["--config", "together,half"]}
 # What stands in for a GPU is a CPU: sizes that it can do, and CPUs that are shared with it.
 SMALL = ["suite.warmup=20ms", "suite.measure=60ms", "suite.recovery=10ms", "suite.epoch=10ms",
@@ -319,6 +320,8 @@ def main():
     parser.add_argument("--build", default="build", help=argparse.SUPPRESS)
     parser.add_argument("--out", default="build/gpu", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.mps and not shutil.which("nvidia-cuda-mps-control"):
+        parser.error("--mps: nvidia-cuda-mps-control was not found; it comes with the driver")
     checks = Checks()
     runner = Runner(args, checks)
     begin = time.monotonic()
