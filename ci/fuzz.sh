@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# A short run of every fuzzer on its committed corpus. `ci/fuzz.sh 600` runs each for ten minutes.
+# A short run of every fuzzer on its committed corpus. `ci/fuzz.sh 600` runs each for ten minutes,
+# as many at once as there are CPUs.
 #
 # tests/fuzz/fuzz_NAME.c is the fuzzer, tests/fuzz/corpus/NAME/ its corpus. What it finds new goes to
 # build/fuzz/corpus/NAME, an input that breaks something to build/fuzz/found/. Every run adds a line
@@ -9,6 +10,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-15}
+patience=${COTENANT_FUZZ_TIMEOUT:-10} # seconds an input may take; more where others have the CPUs
 
 build=build/fuzz
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
@@ -35,21 +37,42 @@ print_sums() {
 			close("sort"); printf "in all %.2f CPU hours\n", all / 3600 }' "$ledger"
 }
 
+# Leaves the outcome in a file of its own: several run at once.
 TIMEFORMAT='%U %S'
-for source in tests/fuzz/fuzz_*.c; do
-	[ -e "$source" ] || continue
-	name=$(basename "$source" .c)
-	name=${name#fuzz_}
+run_fuzzer() {
+	local name=$1 log=$build/$1.log outcome=ok spent corpus
 	mkdir -p "$build/corpus/$name"
 	corpus=("$build/corpus/$name")
 	[ ! -d "tests/fuzz/corpus/$name" ] || corpus+=("tests/fuzz/corpus/$name")
-	log=$build/$name.log
-	outcome=ok
-	spent=$({ time "$build/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=10 \
+	spent=$({ time "$build/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout="$patience" \
 		-rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$build/found/$name-" \
 		"${corpus[@]}" >"$log" 2>&1 </dev/null; } 2>&1) || outcome=broken
 	enter "$name" "$(echo "$spent" | awk '{ print $1 + $2 }')" "$outcome"
-	if [ "$outcome" = ok ]; then
+	echo "$outcome" >"$build/$name.outcome"
+}
+
+names=()
+for source in tests/fuzz/fuzz_*.c; do
+	name=$(basename "$source" .c)
+	names+=("${name#fuzz_}")
+done
+
+# As many at once as there are CPUs.
+running=0
+for name in "${names[@]}"; do
+	if [ "$running" -ge "$(nproc)" ]; then
+		wait -n
+		running=$((running - 1))
+	fi
+	rm -f "$build/$name.outcome"
+	run_fuzzer "$name" &
+	running=$((running + 1))
+done
+wait
+
+for name in "${names[@]}"; do
+	log=$build/$name.log
+	if [ "$(cat "$build/$name.outcome" 2>/dev/null)" = ok ]; then
 		echo "ok   fuzz_$name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs"
 		passed=$((passed + 1))
 	else
