@@ -24,7 +24,7 @@ lint_optional='libclang-rt-dev'
 # Drives the report in a browser.
 browser='chromium chromium-driver python3-selenium poppler-utils'
 # Real boundaries that the tests of tenants go through.
-boundaries='openssh-server openssh-client iproute2 openmpi-bin'
+boundaries='openssh-server openssh-client iproute2 openmpi-bin systemd'
 # The virtual lab: two machines with virtual functions, and what their disk is made with.
 lab='qemu-system-x86 mmdebstrap genext2fs busybox-static cpio kmod openssh-client python3'
 bench='stress-ng rt-tests hyperfine iperf3 netsniff-ng'

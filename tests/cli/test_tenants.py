@@ -262,12 +262,6 @@ class Launchers(TenantTest):
     def test_a_new_process_namespace_dies_with_its_launcher(self):
         self.assert_good(self.bench("unshare --fork --pid --kill-child --mount-proc"))
 
-    @needs("systemd-run")
-    def test_systemd_run(self):
-        if not os.path.isdir("/run/systemd/system"):
-            self.skipTest("systemd does not run here")
-        self.assert_good(self.bench("systemd-run --scope -q -p CPUQuota=50%"))
-
     @needs("mpirun", root=False)
     def test_open_mpi(self):
         self.assert_good(self.bench("mpirun -np 1 --bind-to none", OMPI_ALLOW_RUN_AS_ROOT="1",
