@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs test files one after the other and counts: a line a file, then `N passed, N failed`.
+"""Runs test files and counts: a line a file, then `N passed, N failed`.
 
 A file is a cmocka program or a Python unittest file. One at a time, because tests that measure
-would disturb each other. A file that crashes, hangs, leaks under a sanitizer or runs no test at
+would disturb each other; but first, as many at once as there are CPUs, those whose source says that
+they measure nothing, by a comment of its own:
+
+    run.py: beside others
+
+A file that crashes, hangs, leaks under a sanitizer or runs no test at
 all is one failure more. The output of a file that fails is shown whole.
 """
 import argparse
@@ -12,12 +17,14 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 PASSED = re.compile(r"^\[       OK \] (\S+)", re.M)
 FAILED = re.compile(r"^\[  (?:FAILED|ERROR)\s*\] (?!---|\d+ test)(\S.*)$", re.M)
 SKIPPED = re.compile(r"^\[  SKIPPED \] (?!\d+ test)(\S+)", re.M)
 RAN = re.compile(r"^Ran (\d+) tests? in ", re.M)
+BESIDE = re.compile(r"^(?:#|//|/\*) run\.py: beside others(?: \*/)?$", re.M)
 ENDED = re.compile(r"^(?:OK|FAILED)(?: \((.*)\))?$", re.M)
 SKIPS = re.compile(r"^(test\w*) .*skipped (['\"].*)$", re.M)
 
@@ -97,6 +104,42 @@ def short_name(path):
     return f"{path.parent.name}_{name}" if path.suffix == ".py" else name
 
 
+def runs_beside_others(path):
+    """From the source: a program build/asan/tests/unit/test_hist is made of tests/unit/test_hist.c."""
+    sources = [path] if path.suffix == ".py" else Path(__file__).parent.rglob(f"{path.name}.c*")
+    return any(BESIDE.search(source.read_text(encoding="utf-8")) for source in sources)
+
+
+def report(path, outcome, output, seconds):
+    if outcome.failed:
+        print(output, end="" if output.endswith("\n") else "\n")
+    skipped = f", {len(outcome.skipped)} skipped" if outcome.skipped else ""
+    note = f" ({outcome.note})" if outcome.note else ""
+    print(f"{'FAIL' if outcome.failed else 'ok':4} {short_name(path):24} "
+          f"{outcome.passed} passed, {outcome.failed} failed{skipped}, {seconds:.1f} s{note}",
+          flush=True)
+    for reason in outcome.skipped:
+        print(f"     skipped {reason}", flush=True)
+
+
+def run_timed(path, options):
+    begin = time.monotonic()
+    outcome, output = run_file(path, options)
+    return path, outcome, output, time.monotonic() - begin
+
+
+def run_all(files, options):
+    """Yields (path, outcome, output, seconds) as files end."""
+    light = [path for path in files if runs_beside_others(path)]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        futures = [pool.submit(run_timed, path, options) for path in light]
+        for future in as_completed(futures):
+            yield future.result()
+    for path in files:
+        if path not in light:
+            yield run_timed(path, options)
+
+
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="*", type=Path)
@@ -105,6 +148,8 @@ def parse():
     parser.add_argument("--only", action="append", default=[], metavar="NAME",
                         help="run only this file, by its short name")
     parser.add_argument("--limit", type=float, default=300.0, help="seconds a file may take")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(),
+                        help="files that run at once, of those that measure nothing")
     return parser.parse_args()
 
 
@@ -115,20 +160,10 @@ def main():
     if unknown:
         sys.exit(f"no test file named {', '.join(sorted(unknown))}")
     passed = failed = 0
-    for path in files:
-        begin = time.monotonic()
-        outcome, output = run_file(path, options)
+    for path, outcome, output, seconds in run_all(files, options):
         passed += outcome.passed
         failed += outcome.failed
-        if outcome.failed:
-            print(output, end="" if output.endswith("\n") else "\n")
-        skipped = f", {len(outcome.skipped)} skipped" if outcome.skipped else ""
-        note = f" ({outcome.note})" if outcome.note else ""
-        print(f"{'FAIL' if outcome.failed else 'ok':4} {short_name(path):24} "
-              f"{outcome.passed} passed, {outcome.failed} failed{skipped}, "
-              f"{time.monotonic() - begin:.1f} s{note}", flush=True)
-        for reason in outcome.skipped:
-            print(f"     skipped {reason}", flush=True)
+        report(path, outcome, output, seconds)
     if not files:
         print("no test files")
     print(f"{passed} passed, {failed} failed", flush=True)

@@ -57,16 +57,28 @@ make_keys() {
 
 # ---- the kernel and its modules ----
 
+# apt's lists may be missing or name what the archive has no more; only root can renew them.
+renew_lists() {
+	[ "$(id -u)" -eq 0 ] && apt-get -q update >"$lab/apt.log" 2>&1
+}
+
+# Sets `package`, which may be another after a renewal.
+fetch_kernel() {
+	echo "lab: fetching $package" >&2
+	(cd "$work" && apt-get -q download "$package" >/dev/null 2>&1) && return
+	renew_lists && package=$(kernel_package) &&
+		(cd "$work" && apt-get -q download "$package" >/dev/null 2>&1)
+}
+
 # The kernel of the distribution, without the drivers that no lab needs; kept for the next image.
 unpack_kernel() {
 	local package
 	package=$(kernel_package)
-	[ -n "$package" ] || fail "apt knows no linux-image-amd64: run scripts/setup.sh --lab"
+	[ -n "$package" ] || fail "apt knows no linux-image-amd64: run apt-get update"
 	kernel=$lab/kernel/$package
 	if [ ! -e "$kernel" ]; then
-		echo "lab: fetching $package" >&2
-		(cd "$work" && apt-get -q download "$package" >/dev/null 2>&1) ||
-			fail "$package could not be fetched: run scripts/setup.sh --lab, which updates apt's lists"
+		fetch_kernel || fail "$package could not be fetched: run apt-get update, which renews apt's lists"
+		kernel=$lab/kernel/$package
 		mkdir -p "$work/kernel" "$lab/kernel"
 		dpkg-deb --fsys-tarfile "$work"/linux-image-*.deb | tar -C "$work/kernel" -x \
 			--exclude='*/drivers/gpu' --exclude='*/drivers/media' --exclude='*/sound' \
@@ -170,6 +182,7 @@ digest() {
 }
 
 make_keys
+[ -n "$(kernel_package)" ] || renew_lists || true
 [ -x "$program" ] || fail "there is no $program: run make"
 needed=$(library_packages)
 disk_key=$(

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# run.py: beside others
 """cotenant analyze: the contract of its JSON, its text, and what it refuses."""
 import json
 import subprocess

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# run.py: beside others
 """cotenant compare and qualify on campaigns with known truth."""
 import json
 import sys

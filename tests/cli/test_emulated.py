@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# run.py: beside others
 """A result from software emulation says so in every report and export, and none of a machine does."""
 import csv
 import json

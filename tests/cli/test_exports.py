@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# run.py: beside others
 """cotenant export --format openmetrics and markdown, held to `analyze --json` and to their syntax."""
 import html
 import json

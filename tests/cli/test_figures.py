@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# run.py: beside others
 """scripts/figures.py: what it draws is what analyze says, twice the same, and what it refuses."""
 import csv
 import json

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# run.py: beside others
 """`cotenant list`: what there is, as text and as cotenant.list/1."""
 import unittest
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# run.py: beside others
 """Manual pages and completion are made from --help: they name every command and every option."""
 import re
 import shutil

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# run.py: beside others
 """cotenant predict on campaigns in which it is known what two aggressors together do."""
 import json
 import sys

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# run.py: beside others
 """cotenant report: one file, nothing of the machine in it, nothing lost on bad input."""
 import json
 import re

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# run.py: beside others
 """cotenant restore: removes what a crash left, says what it leaves, and touches nothing else."""
 import glob
 import os

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# run.py: beside others
 """Every JSON export keeps to its schema under results-schema/."""
 import json
 import unittest

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# run.py: beside others
 """The scripts that set an environment up: nothing without --apply, and all of it put back."""
 import os
 import subprocess

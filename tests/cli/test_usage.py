@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# run.py: beside others
 """Every command: --help and --version, unknown words, and output that can't be written."""
 import os
 import unittest

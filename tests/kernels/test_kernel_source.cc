@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /* The source of every CUDA kernel, compiled for the CPU, computes what its reference does. */
 #include <csetjmp>
 #include <cstdarg>

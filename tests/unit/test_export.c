@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /* Exports and tables: formats that other programs read, so their details count. */
 #include <setjmp.h>
 #include <stdarg.h>

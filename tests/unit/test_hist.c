@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /* The histogram against exact sorting: nothing may be off by more than 1/1024, and nothing lost. */
 #include <math.h>
 #include <setjmp.h>

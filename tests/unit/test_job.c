@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /* Job files: what they mean, what is filled in, and how each mistake is refused. */
 #include <setjmp.h>
 #include <stdarg.h>

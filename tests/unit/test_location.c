@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /*
  * Locations on many machines: hwloc's synthetic ones and recorded XML (tests/fixtures/topologies).
  * Each case reads as "on this machine, this location is these CPUs and this memory" or "is refused

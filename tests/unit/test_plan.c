@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /* The schedule: complete, balanced, random where it should be, and the same for the same seed. */
 #include <math.h>
 #include <setjmp.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /*
  * The probe on recorded machines (tests/fixtures/probe): a bare-metal server, a KVM guest in a
  * container, a Firecracker guest, and a broken recording; then on this machine, whatever it is.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /*
  * PCI functions, RDMA, interrupts, memory nodes, divided caches and what a guest is told, on
  * machines that tests/fixtures/probe/make.py writes; and on damaged copies of them.

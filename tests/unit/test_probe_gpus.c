@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /*
  * GPUs through NVML: a stand-in for the library (tests/standin/nvml), loaded as the real one is,
  * answers from tests/fixtures/nvml, on machines recorded in tests/fixtures/probe.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /* Reading files that anybody may have written or damaged: a clear refusal, never a crash. */
 #include <setjmp.h>
 #include <stdarg.h>

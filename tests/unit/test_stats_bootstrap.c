@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /* Bootstrap: seeds, blocks kept whole, coverage, and what it refuses. */
 #include <math.h>
 #include <setjmp.h>

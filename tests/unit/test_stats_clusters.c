@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /* Samples in blocks: what a pool is worth; two groups of blocks against each other. */
 #include <math.h>
 #include <setjmp.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /* Several loads at once: each rule in closed form, and weights that find the rule of a world. */
 #include <math.h>
 #include <setjmp.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /* Distributions: closed forms, both tails, large parameters, and refusal of nonsense. */
 #include <math.h>
 #include <setjmp.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /*
  * Lock-in: exact where there is no noise, honest where there is, and how much sooner than the
  * comparison of blocks it finds a small shift in the noise of real epochs.

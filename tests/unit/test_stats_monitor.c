@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /* Changes of level as they come, and hidden periods, on series whose truth is known. */
 #include <math.h>
 #include <setjmp.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /* Paired ratios, TOST and Benjamini-Hochberg: arithmetic, refusals, and rates over campaigns. */
 #include <math.h>
 #include <setjmp.h>

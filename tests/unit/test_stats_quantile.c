@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /* Quantiles, their order-statistic intervals, summaries: histogram and array are one thing. */
 #include <math.h>
 #include <setjmp.h>

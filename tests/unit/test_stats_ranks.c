@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /* Whole distributions against each other: ranks, distances, shift functions. */
 #include <math.h>
 #include <setjmp.h>

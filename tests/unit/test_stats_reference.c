@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /*
  * Our statistics against numpy and scipy: the committed lines of tests/stats/reference.h, and,
  * where scipy is installed, the lines that tests/stats/reference.py computes now.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /*
  * Looking after every block: the error rate stays what it was promised to be, and campaigns that
  * stop when they are decided come to the verdicts of a fixed plan in less than half of its time.

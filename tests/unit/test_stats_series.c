@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /* Dependence in time: known autocorrelation times, drift and change points found and not invented.
  */
 #include <math.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /* Tails: recovered parameters, coverage of extrapolated quantiles, Hill's index, refusals. */
 #include <math.h>
 #include <setjmp.h>

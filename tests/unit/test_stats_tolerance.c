@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /* Guarantees and planning: Wilks's numbers, kept promises, and plans that deliver their power. */
 #include <math.h>
 #include <setjmp.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /* Analysis of variance on NIST's certified sets, omega squared, and nested random effects. */
 #include <math.h>
 #include <setjmp.h>

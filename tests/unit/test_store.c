@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* run.py: beside others */
 /* The store: what is written is read, whatever interrupts it, and a full disk leaves no half file.
  */
 #include <setjmp.h>
