@@ -5,8 +5,10 @@
 #
 # tests/fuzz/fuzz_NAME.c is the fuzzer, tests/fuzz/corpus/NAME/ its corpus. What it finds new goes to
 # build/fuzz/corpus/NAME, an input that breaks something to build/fuzz/found/. Every run adds a line
-# to build/fuzz/ledger.tsv: date, commit, fuzzer, seconds of CPU, inputs, edges reached, outcome; the
-# sums over all runs are printed at the end.
+# to build/fuzz/ledger.tsv, or to $LEDGER: date, commit, fuzzer, seconds of CPU, inputs, edges reached,
+# outcome; the sums over all runs are printed at the end. A long run of which the project keeps account is
+#
+#   LEDGER=tests/fuzz/ledger.tsv ci/fuzz.sh 3600
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-15}
@@ -17,7 +19,7 @@ export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 make -s -j"$(nproc)" BUILD=$build CC=clang SANITIZE=address,undefined \
 	CFLAGS="-fsanitize=fuzzer-no-link" fuzzers
 mkdir -p $build/found
-ledger=$build/ledger.tsv
+ledger=${LEDGER:-$build/ledger.tsv}
 passed=0 failed=0
 
 # FUZZER CPU-SECONDS OUTCOME

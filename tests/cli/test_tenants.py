@@ -496,7 +496,7 @@ tenant.neighbour.via = SSH
 
     def test_a_namespace_that_is_removed_meanwhile_costs_its_own_blocks_only(self):
         result = self.folder / "four.h5"
-        run = self.start("run", self.suite, "-o", result, "--set", "suite.replicates=1",
+        run = self.start("run", self.suite, "-o", result, "--set", "suite.replicates=2",
                          "--progress", "json")
         for line in run.stderr:
             if '"phase"' in line:

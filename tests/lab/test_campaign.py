@@ -11,9 +11,9 @@ import unittest
 
 from lab import (RDMA_AGGRESSORS, RDMA_VICTIMS, LabTest, in_machine, keep, settings, tenants, via)
 
-# One block a cell and one epoch a phase: an emulated CPU comes in pieces of tens of milliseconds on a
-# busy machine, and in shorter epochs an aggressor would seem to pause.
-SHORT = {"suite.replicates": 1, "suite.warmup": "20ms", "suite.measure": "250ms",
+# One epoch a phase: an emulated CPU comes in pieces of tens of milliseconds on a busy machine, and in
+# shorter epochs an aggressor would seem to pause.
+SHORT = {"suite.replicates": 2, "suite.warmup": "20ms", "suite.measure": "250ms",
          "suite.recovery": "50ms", "suite.epoch": "250ms"}
 
 # Polling ends need a CPU each, and in here four of them share two with the emulator's own threads.
@@ -38,9 +38,9 @@ FLOOD = """
 name = lab-flood
 replicates = 6
 warmup = 100ms
-measure = 1s
+measure = 500ms
 recovery = 100ms
-epoch = 1s
+epoch = 500ms
 [tenant victim]
 cpus = core:0
 [tenant server]
