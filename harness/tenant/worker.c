@@ -91,11 +91,9 @@ static bool uses_devices(const json_t *setup)
 	return (cpus && strstr(cpus, "near:")) || (memory && strstr(memory, "near:"));
 }
 
-enum { MAX_OTHERS = 64 };
-
 struct others {
-	struct ct_named_place named[MAX_OTHERS];
-	struct ct_place places[MAX_OTHERS];
+	struct ct_named_place *named;
+	struct ct_place *places;
 	size_t n;
 };
 
@@ -103,19 +101,27 @@ static void free_others(struct others *others)
 {
 	while (others->n > 0)
 		ct_place_free(&others->places[--others->n]);
+	free(others->places);
+	free(others->named);
 }
 
 /* {"tenant": "0-3"}: places that this tenant's location may refer to. */
 static bool read_others(const json_t *setup, struct others *others, struct ct_error *err)
 {
+	json_t *list = json_object_get(setup, "others");
+	const size_t n = json_object_size(list);
 	const char *name;
 	json_t *cpus;
 
-	json_object_foreach(json_object_get(setup, "others"), name, cpus)
+	others->named = calloc(n + 1, sizeof *others->named);
+	others->places = calloc(n + 1, sizeof *others->places);
+	if (!others->named || !others->places)
+		return ct_broken_errno(err, "memory for places of tenants");
+	json_object_foreach(list, name, cpus)
 	{
 		struct ct_place *place = &others->places[others->n];
 
-		if (others->n == MAX_OTHERS || !json_is_string(cpus))
+		if (!json_is_string(cpus))
 			return ct_usage(err, "bad list of tenants in SETUP");
 		if (!ct_place_init(place, err))
 			return false;

@@ -15,8 +15,8 @@ from common import Bench, CanNotMeasure, machine, machine_line
 
 PARTS = ("record_cost", "timed_path", "wakeup", "spin", "bandwidth", "flood", "ring", "slowdown", "lockin",
          "harness_cost", "report", "demo")
-# Most of an hour each: only when they are named.
-LONG = ("listen",)
+# Long ones: only when they are named.
+LONG = ("listen", "growth")
 
 
 def number(value):

@@ -150,6 +150,29 @@ static void a_bad_setup_is_refused_by_the_worker_in_words(void **state)
 	ct_link_close(&links, &link);
 }
 
+static void a_tenant_may_be_placed_after_hundreds_of_others(void **state)
+{
+	(void)state;
+	enum { OTHERS = 300 };
+	struct ct_link link = {.name = "tenant 'last'"};
+	json_t *others = json_object(), *ready = NULL;
+	struct ct_error err = {0};
+	char name[16];
+
+	for (int i = 0; i < OTHERS; i++) {
+		snprintf(name, sizeof name, "t%d", i);
+		json_object_set_new(others, name, json_string("0"));
+	}
+	assert_true(ct_link_open(&links, &link, "", "", &err));
+	assert_true(ct_link_ask(
+		&links, &link, CT_MSG_SETUP,
+		json_pack("{s:s, s:s, s:o}", "role", "place", "cpus", "pu:0", "others", others),
+		CT_MSG_READY, UINT64_C(30000000000), &ready, &err));
+	assert_string_equal(json_string_value(json_object_get(ready, "cpus")), "0");
+	json_decref(ready);
+	ct_link_close(&links, &link);
+}
+
 /* A controller that dies without a word must take its workers along. */
 static void workers_die_with_their_controller(void **state)
 {
@@ -361,6 +384,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_killed_worker_is_reported_with_its_signal),
 		cmocka_unit_test(a_silent_worker_runs_into_the_timeout),
 		cmocka_unit_test(a_bad_setup_is_refused_by_the_worker_in_words),
+		cmocka_unit_test(a_tenant_may_be_placed_after_hundreds_of_others),
 		cmocka_unit_test(workers_die_with_their_controller),
 		cmocka_unit_test(a_phase_yields_epochs_that_add_up),
 		cmocka_unit_test(an_aggressor_outlives_the_phase_it_loads),
