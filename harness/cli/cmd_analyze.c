@@ -6,7 +6,9 @@
 
 #include "harness/cli/cli.h"
 #include "harness/cli/output.h"
+#include "harness/cli/resources.h"
 #include "harness/core/units.h"
+#include "harness/decide/tree.h"
 #include "harness/report/analysis_report.h"
 #include "harness/store/guard.h"
 
@@ -47,7 +49,9 @@ static bool analyze(void *context, struct ct_error *err)
 		return false;
 	ok = ct_analysis_make(&analysis, results, arguments->confidence, err);
 	if (ok) {
-		ok = print_or_write(arguments, &analysis, err);
+		ok = ct_tree_find(&analysis, ct_cli_victim_resources, ct_cli_aggressor_resources,
+				  err) &&
+		     print_or_write(arguments, &analysis, err);
 		ct_analysis_free(&analysis);
 	}
 	ct_results_close(results);
@@ -123,7 +127,9 @@ const struct ct_command ct_command_analyze = {
 		"regimes\n"
 		"  Coupling       slowdown by quantile, paired by block, with t intervals, and "
 		"the\n"
-		"                 smallest slowdown that this many blocks detect (power 0.8)\n"
+		"                 smallest slowdown that this many blocks detect (power 0.8); "
+		"which\n"
+		"                 couplings the hardware tree predicts, and which it does not\n"
 		"  Decomposition  variance of log latency by source, and omega squared: the share\n"
 		"                 that is the neighbour's\n"
 		"  Guarantee      upper bound of each quantile under the worst neighbour tested, "

@@ -4,33 +4,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bench/bench.h"
 #include "harness/cli/cli.h"
 #include "harness/cli/output.h"
+#include "harness/cli/resources.h"
 #include "harness/core/units.h"
 #include "harness/report/predict_report.h"
 #include "harness/store/guard.h"
-#include "noise/noise.h"
 
 struct arguments {
 	const char *json; /* NULL: text */
 	const char *path;
 	struct ct_predict_options options;
 };
-
-static uint32_t victim_resources(const char *kind)
-{
-	const struct ct_victim_ops *ops = ct_victim_find(kind);
-
-	return ops ? ops->stresses : 0;
-}
-
-static uint32_t aggressor_resources(const char *kind)
-{
-	const struct ct_aggressor_ops *ops = ct_aggressor_find(kind);
-
-	return ops ? ops->stresses : 0;
-}
 
 static bool print_or_write(const struct arguments *arguments,
 			   const struct ct_predictions *predictions, struct ct_error *err)
@@ -105,9 +90,10 @@ static bool parse(int argc, char **argv, struct arguments *arguments, const char
 
 static bool run(int argc, char **argv, struct ct_error *err)
 {
-	struct arguments arguments = {.options = {.confidence = 0.95,
-						  .victim_resources = victim_resources,
-						  .aggressor_resources = aggressor_resources}};
+	struct arguments arguments = {
+		.options = {.confidence = 0.95,
+			    .victim_resources = ct_cli_victim_resources,
+			    .aggressor_resources = ct_cli_aggressor_resources}};
 	const char **of = calloc((size_t)argc + 1, sizeof *of);
 	bool ok = (of || ct_broken_errno(err, "memory for arguments")) &&
 		  parse(argc, argv, &arguments, of, err) &&

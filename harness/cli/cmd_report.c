@@ -10,7 +10,9 @@
 
 #include "harness/cli/cli.h"
 #include "harness/cli/output.h"
+#include "harness/cli/resources.h"
 #include "harness/core/units.h"
+#include "harness/decide/tree.h"
 #include "harness/report/page.h"
 #include "harness/store/guard.h"
 
@@ -66,8 +68,12 @@ static bool open_source(const struct arguments *arguments, size_t i, struct ct_p
 	source->label = source->aliased ? arguments->aliases[i] : label;
 	if (!ct_results_open(&source->results, arguments->paths[i], err))
 		return false;
-	if (ct_analysis_make(&source->analysis, source->results, arguments->confidence, err))
-		return true;
+	if (ct_analysis_make(&source->analysis, source->results, arguments->confidence, err)) {
+		if (ct_tree_find(&source->analysis, ct_cli_victim_resources,
+				 ct_cli_aggressor_resources, err))
+			return true;
+		ct_analysis_free(&source->analysis);
+	}
 	ct_results_close(source->results);
 	return false;
 }

@@ -47,6 +47,20 @@ struct ct_cell_quantile {
 	uint64_t fewest, needed; /* samples a side of a block: there, and asked for a slowdown */
 };
 
+/* What the hardware tree predicts of a cell, and what was felt (tree.h). */
+enum ct_tree_verdict {
+	CT_TREE_UNKNOWN,
+	CT_TREE_CARRIED, /* predicted and felt */
+	CT_TREE_HIDDEN,  /* felt and not predicted: hidden sharing */
+	CT_TREE_QUIET,   /* predicted and not felt */
+	CT_TREE_APART    /* neither */
+};
+struct ct_tree_cell {
+	enum ct_tree_verdict verdict;
+	uint32_t common;   /* resources that the victim feels and the aggressor presses */
+	uint32_t carriers; /* those of them that the two share in the tree */
+};
+
 struct ct_cell_analysis {
 	uint32_t cell; /* row of /cells */
 	size_t n_blocks, used, failed, not_loaded;
@@ -55,6 +69,7 @@ struct ct_cell_analysis {
 	/* The closest thing that the two tenants' CPUs share: "core", "l2", "l3", "numa",
 	 * "package", "machine" (static); NULL where the file does not tell. */
 	const char *shared;
+	struct ct_tree_cell tree;
 	struct ct_cell_quantile quantiles[CT_QUANTILES];
 	struct ct_interval jitter; /* p99 over p50 of the treatment less 1, paired by block */
 	struct ct_interval baseline_jitter;

@@ -2,6 +2,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "harness/core/resource.h"
+#include "harness/decide/tree.h"
 #include "harness/report/analysis_report.h"
 #include "harness/report/json.h"
 #include "harness/report/lockin_report.h"
@@ -34,6 +36,24 @@ static json_t *stability_json(const struct ct_stability *stability)
 			 "change_points", (json_int_t)stability->changes);
 }
 
+static json_t *resources_json(uint32_t resources)
+{
+	json_t *list = json_array();
+
+	for (uint32_t bit = 1; bit < CT_RES_END; bit <<= 1) {
+		if (resources & bit)
+			json_array_append_new(list, json_string(ct_resource_name(bit)));
+	}
+	return list;
+}
+
+static json_t *tree_json(const struct ct_tree_cell *tree)
+{
+	return json_pack("{s:s, s:o, s:o}", "verdict", ct_tree_verdict_names[tree->verdict],
+			 "common", resources_json(tree->common), "carriers",
+			 resources_json(tree->carriers));
+}
+
 static json_t *cell_json(const struct ct_analysis *analysis, const struct ct_cell_analysis *cell)
 {
 	const struct ct_results_tables *tables = analysis->tables;
@@ -43,13 +63,14 @@ static json_t *cell_json(const struct ct_analysis *analysis, const struct ct_cel
 	for (size_t k = 0; k < CT_QUANTILES; k++)
 		json_array_append_new(quantiles, quantile_json(&cell->quantiles[k], k));
 	return json_pack(
-		"{s:s, s:s, s:s, s:f, s:I, s:s, s:s?, s:I, s:I, s:I, s:s, s:o, s:f, s:o, s:o, "
+		"{s:s, s:s, s:s, s:f, s:I, s:s, s:s?, s:o, s:I, s:I, s:I, s:s, s:o, s:f, s:o, s:o, "
 		"s:{s:o, s:o}, s:o}",
 		"config", info->config, "victim", tables->victims[info->victim].name, "aggressor",
 		tables->aggressors[info->aggressor].name, "intensity", info->intensity, "blocks",
-		(json_int_t)cell->used, "unit", "ns", "shared", cell->shared, "planned_blocks",
-		(json_int_t)cell->n_blocks, "failed", (json_int_t)cell->failed, "not_loaded",
-		(json_int_t)cell->not_loaded, "load", ct_load_names[cell->load], "achieved_percent",
+		(json_int_t)cell->used, "unit", "ns", "shared", cell->shared, "tree",
+		tree_json(&cell->tree), "planned_blocks", (json_int_t)cell->n_blocks, "failed",
+		(json_int_t)cell->failed, "not_loaded", (json_int_t)cell->not_loaded, "load",
+		ct_load_names[cell->load], "achieved_percent",
 		ct_json_number(cell->achieved_percent), "gate_q",
 		ct_quantiles[ct_gate_quantile(cell)], "jitter", ct_json_interval(&cell->jitter),
 		"baseline_jitter", ct_json_interval(&cell->baseline_jitter), "stability",

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/core/resource.h"
 #include "harness/core/units.h"
+#include "harness/decide/tree.h"
 #include "harness/report/analysis_report.h"
 #include "harness/report/answers.h"
 #include "harness/report/lockin_report.h"
@@ -203,6 +205,70 @@ static bool coupling(const struct page *page, struct ct_error *err)
 	return finish(page, table, err);
 }
 
+/* ---- The hardware tree ---- */
+
+static const char *resources_text(uint32_t resources, char out[CELL_TEXT])
+{
+	size_t used = 0;
+
+	snprintf(out, CELL_TEXT, "nothing");
+	for (uint32_t bit = 1; bit < CT_RES_END && used < CELL_TEXT; bit <<= 1) {
+		if (resources & bit)
+			used += (size_t)snprintf(out + used, CELL_TEXT - used, "%s%s",
+						 used > 0 ? ", " : "", ct_resource_name(bit));
+	}
+	return out;
+}
+
+static void tree_row(struct ct_table *table, const struct ct_analysis *analysis,
+		     const struct ct_cell_analysis *cell)
+{
+	const size_t gate = ct_gate_quantile(cell);
+	char text[CELL_TEXT];
+
+	name_cell(table, analysis, cell->cell);
+	ct_table_cell(table, "%s", cell->tree.verdict == CT_TREE_HIDDEN ? "hidden" : "not felt");
+	ct_table_cell(table, "%s", resources_text(cell->tree.common, text));
+	ct_table_cell(table, "%s", cell->shared);
+	ct_table_cell(table, "%s", resources_text(cell->tree.carriers, text));
+	ct_table_cell(table, "%s", ratio_text(&cell->quantiles[0].slowdown, text));
+	ct_table_cell(table, "%s", ratio_text(&cell->quantiles[gate].slowdown, text));
+}
+
+/* Only where the tree and what was felt do not agree. */
+static bool hardware_tree(const struct page *page, struct ct_error *err)
+{
+	static const char *const headings[] = {"config",   "victim",   "aggressor",
+					       "coupling", "both use", "share",
+					       "of that",  "p50",      "gate"};
+	const struct ct_analysis *analysis = page->analysis;
+	const size_t n[] = {
+		ct_tree_count(analysis, CT_TREE_CARRIED), ct_tree_count(analysis, CT_TREE_HIDDEN),
+		ct_tree_count(analysis, CT_TREE_QUIET), ct_tree_count(analysis, CT_TREE_APART)};
+	struct ct_table *table;
+
+	if (n[0] + n[1] + n[2] + n[3] == 0)
+		return true;
+	fprintf(page->out,
+		"Hardware tree: %zu coupling%s predicted and felt, %zu felt and not predicted "
+		"(hidden sharing),\n%zu predicted and not felt, %zu neither.\n",
+		n[0], n[0] == 1 ? "" : "s", n[1], n[2], n[3]);
+	if (n[1] + n[2] == 0) {
+		fputs("\n", page->out);
+		return true;
+	}
+	table = table_of(headings, COUNT(headings), 7);
+	for (size_t c = 0; table && c < analysis->n_cells; c++) {
+		if (analysis->cells[c].tree.verdict == CT_TREE_HIDDEN)
+			tree_row(table, analysis, &analysis->cells[c]);
+	}
+	for (size_t c = 0; table && c < analysis->n_cells; c++) {
+		if (analysis->cells[c].tree.verdict == CT_TREE_QUIET)
+			tree_row(table, analysis, &analysis->cells[c]);
+	}
+	return finish(page, table, err);
+}
+
 /* ---- Decomposition ---- */
 
 static void share_cell(struct ct_table *table, double part, double total)
@@ -380,7 +446,7 @@ bool ct_analysis_print(const struct ct_analysis *analysis, const struct ct_slo *
 		return false;
 	ct_print_heading(out, style, "Coupling");
 	answer(&page, 1);
-	if (!coupling(&page, err))
+	if (!coupling(&page, err) || !hardware_tree(&page, err))
 		return false;
 	ct_print_heading(out, style, "Decomposition");
 	answer(&page, 2);

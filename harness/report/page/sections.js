@@ -313,6 +313,7 @@ const methods = [
   ["Quantiles", "Of all samples of the used blocks, with intervals from the spread between blocks on the logit scale. A quantile that the samples can't carry is left out.", "Woodruff 1952, JASA 47:635; Korn & Graubard 1999"],
   ["Slowdown", "Geometric mean over blocks of the ratio of the same quantile, beside over alone, with Student's interval.", "Chunduri et al. 2019 (GPCNeT), SC19"],
   ["Load", "A treatment counts for the epochs in which the aggressor reports at least 90 % of its asked rate, or never paused. 'Did not load' is no evidence of isolation.", ""],
+  ["Hardware tree", "A coupling is predicted where the victim feels a resource that the aggressor presses and their places share it. Felt: one-sided t test over blocks, false discovery rate over all cells. Felt and not predicted is hidden sharing.", "Benjamini & Hochberg 1995"],
   ["Variance", "Nested random effects of log latency: within epochs, between epochs, phases and blocks, and the neighbour; omega squared is the neighbour's share.", "Searle, Casella & McCulloch, Variance Components; Hays 1963"],
   ["Guarantee", "Distribution-free upper tolerance bound over the worst cell, for as many independent samples as the blocks are worth.", "Wilks 1941, Ann. Math. Stat. 12:91; Korn & Graubard 1998"],
   ["Change points", "PELT on normal scores of the blocks' medians in the order of time.", "Killick, Fearnhead & Eckley 2012, JASA 107:1590"],
@@ -320,10 +321,12 @@ const methods = [
 ];
 const method = () => section("method", "Method in brief", table("method", [{ title: "step" }, { title: "how" }, { title: "reference" }], methods));
 
+const treeWords = { unknown: "", carried: "predicted, felt", hidden: "hidden sharing", quiet: "predicted, not felt", apart: "neither" };
+
 function tables() {
   const columns = [...(several ? [{ title: "result" }] : []), { title: "configuration" }, { title: "victim" }, { title: "aggressor" }, { title: "intensity, %", number: true, text: String }, { title: "quantile" },
-    latencyColumn("alone"), latencyColumn("beside"), { title: "slowdown", interval: true, text: ratio }, { title: "detectable", number: true, text: ratio }, { title: "blocks", number: true, text: String }, { title: "load" }, { title: "shares" }];
-  const rows = cells.flatMap((cell) => cell.quantiles.map((one) => [...(several ? [cell.source.label] : []), cell.config, cell.victim, cell.aggressor, cell.intensity, quantileName(one.q), one.baseline, one.treatment, one.slowdown, one.detectable, cell.blocks, cell.load, cell.shared ?? ""]));
+    latencyColumn("alone"), latencyColumn("beside"), { title: "slowdown", interval: true, text: ratio }, { title: "detectable", number: true, text: ratio }, { title: "blocks", number: true, text: String }, { title: "load" }, { title: "shares" }, { title: "hardware tree" }];
+  const rows = cells.flatMap((cell) => cell.quantiles.map((one) => [...(several ? [cell.source.label] : []), cell.config, cell.victim, cell.aggressor, cell.intensity, quantileName(one.q), one.baseline, one.treatment, one.slowdown, one.detectable, cell.blocks, cell.load, cell.shared ?? "", treeWords[cell.tree.verdict]]));
   const sides = cells.flatMap((cell) => ["baseline", "treatment"].map((side) => [...(several ? [cell.source.label] : []), cell.config, cell.victim, cell.beside, side === "baseline" ? "alone" : "beside", cell.stability[side].cov, cell.stability[side].mad_ns, cell.stability[side].tail_shape, cell.stability[side].autocorrelation_ms, cell.stability[side].p_drift, cell.stability[side].change_points]));
   const plain = (title) => ({ title, number: true, text: (v) => (known(v) ? String(Number(v.toPrecision(3))) : "?") });
   return section("tables", "Data tables", el("h3", {}, "Cells"), table("cells", columns, rows), el("h3", {}, "Stability of each side"),
