@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# run.py: beside others
 """GPU aggressors through the real dlopen path, against the stand-in for NVIDIA's driver that runs the
 CPU references of our kernels (tests/standin/cuda). Rates here are those of a CPU and prove nothing;
 that every aggressor works, is held at an intensity, and ends clearly when the driver fails is tested.
