@@ -7,8 +7,7 @@ they measure nothing, by a comment of its own:
 
     run.py: beside others
 
-One of those that fails is run once more, alone, and that counts: its campaigns may have lacked a CPU.
-Its first output is shown all the same. A file that crashes, hangs, leaks under a sanitizer or runs no test at
+A file that crashes, hangs, leaks under a sanitizer or runs no test at
 all is one failure more. The output of a file that fails is shown whole.
 """
 import argparse
@@ -132,18 +131,13 @@ def run_timed(path, options):
 def run_all(files, options):
     """Yields (path, outcome, output, seconds) as files end."""
     light = [path for path in files if runs_beside_others(path)]
-    alone = [path for path in files if path not in light]
     with ThreadPoolExecutor(options.jobs) as pool:
         futures = [pool.submit(run_timed, path, options) for path in light]
         for future in as_completed(futures):
-            path, outcome, output, seconds = future.result()
-            if outcome.failed and options.jobs > 1:
-                print(f"{output}once more, alone: {short_name(path)}", flush=True)
-                alone.append(path)
-            else:
-                yield path, outcome, output, seconds
-    for path in alone:
-        yield run_timed(path, options)
+            yield future.result()
+    for path in files:
+        if path not in light:
+            yield run_timed(path, options)
 
 
 def parse():

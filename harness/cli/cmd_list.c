@@ -42,17 +42,6 @@ static bool is_available(const struct workload *workload, char *why, size_t size
 	return !workload->available || workload->available(why, size);
 }
 
-static json_t *stresses_json(uint32_t stresses)
-{
-	json_t *list = json_array();
-
-	for (uint32_t bit = 1; bit < CT_RES_END; bit <<= 1) {
-		if (stresses & bit)
-			json_array_append_new(list, json_string(ct_resource_name(bit)));
-	}
-	return list;
-}
-
 static json_t *workload_json(struct workload workload)
 {
 	char why[256];
@@ -65,7 +54,7 @@ static json_t *workload_json(struct workload workload)
 	return json_pack("{s:s, s:s, s:s, s:s?, s:o, s:o, s:b, s:s?}", "name", workload.name,
 			 "summary", workload.summary, "unit", workload.unit, "sample",
 			 workload.sample, "params", params, "stresses",
-			 stresses_json(workload.stresses), "available", available, "why",
+			 ct_resources_json(workload.stresses), "available", available, "why",
 			 available ? NULL : why);
 }
 
@@ -93,23 +82,6 @@ static void print_json(bool victims, bool aggressors)
 	json_decref(all);
 }
 
-static const char *stresses_text(uint32_t stresses, char *out, size_t size)
-{
-	size_t used = 0;
-
-	snprintf(out, size, "nothing");
-	for (uint32_t bit = 1; bit < CT_RES_END; bit <<= 1) {
-		int length;
-
-		if (!(stresses & bit))
-			continue;
-		length = snprintf(out + used, size - used, "%s%s", used ? ", " : "",
-				  ct_resource_name(bit));
-		used += length > 0 ? (size_t)length : 0;
-	}
-	return out;
-}
-
 static void print_line(struct workload workload)
 {
 	char stresses[256], why[256];
@@ -117,7 +89,7 @@ static void print_line(struct workload workload)
 
 	printf("  %-14s %s\n", workload.name, workload.summary);
 	printf("  %-14s stresses %s\n", "",
-	       stresses_text(workload.stresses, stresses, sizeof stresses));
+	       ct_resources_text(workload.stresses, stresses, sizeof stresses));
 	if (!available)
 		printf("  %-14s can't run here: %s\n", "", why);
 }
@@ -150,7 +122,7 @@ static void print_workload(const char *what, struct workload workload)
 	printf("  unit: %s\n", workload.unit);
 	if (workload.sample)
 		printf("  one sample: %s\n", workload.sample);
-	printf("  stresses: %s\n", stresses_text(workload.stresses, stresses, sizeof stresses));
+	printf("  stresses: %s\n", ct_resources_text(workload.stresses, stresses, sizeof stresses));
 	printf("  here: %s%s\n", available ? "it can run" : "it can't run: ", why);
 	if (workload.own && workload.own->name)
 		print_params("Its parameters", workload.own);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "harness/core/resource.h"
 
-#include <stddef.h>
+#include <stdio.h>
 
 const char *ct_resource_name(uint32_t bit)
 {
@@ -17,4 +17,28 @@ const char *ct_resource_name(uint32_t bit)
 			return names[i];
 	}
 	return NULL;
+}
+
+json_t *ct_resources_json(uint32_t resources)
+{
+	json_t *list = json_array();
+
+	for (uint32_t bit = 1; bit < CT_RES_END; bit <<= 1) {
+		if (resources & bit)
+			json_array_append_new(list, json_string(ct_resource_name(bit)));
+	}
+	return list;
+}
+
+const char *ct_resources_text(uint32_t resources, char *out, size_t size)
+{
+	size_t used = 0;
+
+	snprintf(out, size, "nothing");
+	for (uint32_t bit = 1; bit < CT_RES_END && used < size; bit <<= 1) {
+		if (resources & bit)
+			used += (size_t)snprintf(out + used, size - used, "%s%s",
+						 used > 0 ? ", " : "", ct_resource_name(bit));
+	}
+	return out;
 }

@@ -3,7 +3,10 @@
 #ifndef COTENANT_CORE_RESOURCE_H
 #define COTENANT_CORE_RESOURCE_H
 
+#include <stddef.h>
 #include <stdint.h>
+
+#include <jansson.h>
 
 enum ct_resource {
 	CT_RES_CORE = 1u << 0, /* issue slots and execution units of a core */
@@ -34,5 +37,8 @@ enum ct_resource {
 
 /* "core", "l1", ... of one bit; NULL for a bit that is not a resource. */
 const char *ct_resource_name(uint32_t bit);
+/* Names of all bits that are set: a new array of strings; "l1, llc" or "nothing", cut to `size`. */
+json_t *ct_resources_json(uint32_t resources);
+const char *ct_resources_text(uint32_t resources, char *out, size_t size);
 
 #endif

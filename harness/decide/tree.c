@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "harness/core/resource.h"
+#include "harness/decide/predict_internal.h"
 #include "harness/stats/distributions.h"
 #include "harness/stats/fdr.h"
 
@@ -82,36 +83,16 @@ static uint32_t on_other_devices(const struct tree *tree, const char *config, co
 	return apart;
 }
 
-static const struct ct_workload_info *find_aggressor(const struct ct_results_tables *tables,
-						     const char *name)
-{
-	for (size_t i = 0; i < tables->n_aggressors; i++) {
-		if (strcmp(tables->aggressors[i].name, name) == 0)
-			return &tables->aggressors[i];
-	}
-	return NULL;
-}
-
 /* Of a mix, all that its parts press. 0: not known. */
-static uint32_t pressed_by(const struct tree *tree, const struct ct_workload_info *aggressor)
+static uint32_t pressed_by(const struct tree *tree, uint32_t row)
 {
-	uint32_t resources = 0;
-	json_t *params, *part;
-	size_t i;
+	const struct ct_workload_info *aggressors = tree->analysis->tables->aggressors;
+	struct ct_mixture mixture;
+	uint32_t resources = tree->aggressor_resources(aggressors[row].kind);
 
-	if (strcmp(aggressor->kind, "mix") != 0)
-		return tree->aggressor_resources(aggressor->kind);
-	params = json_loads(aggressor->params, 0, NULL);
-	json_array_foreach(json_object_get(params, "of"), i, part)
-	{
-		const char *name = json_string_value(part);
-		const struct ct_workload_info *one =
-			name ? find_aggressor(tree->analysis->tables, name) : NULL;
-
-		if (one && strcmp(one->kind, "mix") != 0)
-			resources |= tree->aggressor_resources(one->kind);
-	}
-	json_decref(params);
+	ct_mixture_of(tree->analysis->tables, row, &mixture);
+	for (size_t i = 0; i < mixture.n; i++)
+		resources |= tree->aggressor_resources(aggressors[mixture.parts[i]].kind);
 	return resources;
 }
 
@@ -120,15 +101,16 @@ static void predict(const struct tree *tree, struct ct_cell_analysis *cell)
 	const struct ct_results_tables *tables = tree->analysis->tables;
 	const struct ct_cell_info *info = &tables->cells[cell->cell];
 	const struct ct_workload_info *victim = &tables->victims[info->victim];
-	const struct ct_workload_info *aggressor = &tables->aggressors[info->aggressor];
+	const char *aggressor_tenant = tables->aggressors[info->aggressor].tenant;
 
 	cell->tree = (struct ct_tree_cell){.verdict = CT_TREE_UNKNOWN};
 	if (!cell->shared)
 		return;
-	cell->tree.common = tree->victim_resources(victim->kind) & pressed_by(tree, aggressor);
+	cell->tree.common =
+		tree->victim_resources(victim->kind) & pressed_by(tree, info->aggressor);
 	cell->tree.carriers =
 		cell->tree.common & within_reach(cell->shared) &
-		~on_other_devices(tree, info->config, victim->tenant, aggressor->tenant);
+		~on_other_devices(tree, info->config, victim->tenant, aggressor_tenant);
 }
 
 /* One-sided: of no slowdown. NaN: no test. */
@@ -168,7 +150,7 @@ static bool is_known(const struct tree *tree, const struct ct_cell_analysis *cel
 	return cell->shared && info->intensity > 0 &&
 	       (tree->victim_resources(tables->victims[info->victim].kind) ||
 		strcmp(tables->victims[info->victim].kind, "null") == 0) &&
-	       (pressed_by(tree, &tables->aggressors[info->aggressor]) ||
+	       (pressed_by(tree, info->aggressor) ||
 		strcmp(tables->aggressors[info->aggressor].kind, "null") == 0);
 }
 

@@ -139,17 +139,6 @@ static json_t *victims_json(const struct ct_voice *voice, const struct ct_distur
 	return list;
 }
 
-static json_t *resources_json(uint32_t presses)
-{
-	json_t *list = json_array();
-
-	for (uint32_t bit = 1; bit < CT_RES_END; bit <<= 1) {
-		if (presses & bit)
-			json_array_append_new(list, json_string(ct_resource_name(bit)));
-	}
-	return list;
-}
-
 static json_t *likeness_json(const struct ct_likeness *likeness)
 {
 	if (!likeness->nearest)
@@ -181,8 +170,8 @@ static void print_json(const struct ct_voice *voice, const struct ct_disturbance
 		"since_start_s", seconds_between(voice->began_ns, disturbance->onset_ns),
 		"lasted_s", seconds_between(disturbance->onset_ns, disturbance->end_ns), "like",
 		likeness_json(&disturbance->likeness), "presses",
-		resources_json(disturbance->presses), "victims", victims_json(voice, disturbance),
-		"stolen", number_or_null(disturbance->stolen)));
+		ct_resources_json(disturbance->presses), "victims",
+		victims_json(voice, disturbance), "stolen", number_or_null(disturbance->stolen)));
 }
 
 void ct_voice_event(const struct ct_voice *voice, const struct ct_disturbance *disturbance)

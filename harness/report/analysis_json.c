@@ -36,22 +36,11 @@ static json_t *stability_json(const struct ct_stability *stability)
 			 "change_points", (json_int_t)stability->changes);
 }
 
-static json_t *resources_json(uint32_t resources)
-{
-	json_t *list = json_array();
-
-	for (uint32_t bit = 1; bit < CT_RES_END; bit <<= 1) {
-		if (resources & bit)
-			json_array_append_new(list, json_string(ct_resource_name(bit)));
-	}
-	return list;
-}
-
 static json_t *tree_json(const struct ct_tree_cell *tree)
 {
 	return json_pack("{s:s, s:o, s:o}", "verdict", ct_tree_verdict_names[tree->verdict],
-			 "common", resources_json(tree->common), "carriers",
-			 resources_json(tree->carriers));
+			 "common", ct_resources_json(tree->common), "carriers",
+			 ct_resources_json(tree->carriers));
 }
 
 static json_t *cell_json(const struct ct_analysis *analysis, const struct ct_cell_analysis *cell)

@@ -207,19 +207,6 @@ static bool coupling(const struct page *page, struct ct_error *err)
 
 /* ---- The hardware tree ---- */
 
-static const char *resources_text(uint32_t resources, char out[CELL_TEXT])
-{
-	size_t used = 0;
-
-	snprintf(out, CELL_TEXT, "nothing");
-	for (uint32_t bit = 1; bit < CT_RES_END && used < CELL_TEXT; bit <<= 1) {
-		if (resources & bit)
-			used += (size_t)snprintf(out + used, CELL_TEXT - used, "%s%s",
-						 used > 0 ? ", " : "", ct_resource_name(bit));
-	}
-	return out;
-}
-
 static void tree_row(struct ct_table *table, const struct ct_analysis *analysis,
 		     const struct ct_cell_analysis *cell)
 {
@@ -228,9 +215,9 @@ static void tree_row(struct ct_table *table, const struct ct_analysis *analysis,
 
 	name_cell(table, analysis, cell->cell);
 	ct_table_cell(table, "%s", cell->tree.verdict == CT_TREE_HIDDEN ? "hidden" : "not felt");
-	ct_table_cell(table, "%s", resources_text(cell->tree.common, text));
+	ct_table_cell(table, "%s", ct_resources_text(cell->tree.common, text, sizeof text));
 	ct_table_cell(table, "%s", cell->shared);
-	ct_table_cell(table, "%s", resources_text(cell->tree.carriers, text));
+	ct_table_cell(table, "%s", ct_resources_text(cell->tree.carriers, text, sizeof text));
 	ct_table_cell(table, "%s", ratio_text(&cell->quantiles[0].slowdown, text));
 	ct_table_cell(table, "%s", ratio_text(&cell->quantiles[gate].slowdown, text));
 }

@@ -91,6 +91,8 @@ static bool uses_devices(const json_t *setup)
 	return (cpus && strstr(cpus, "near:")) || (memory && strstr(memory, "near:"));
 }
 
+enum { MAX_OTHERS = 4096 };
+
 struct others {
 	struct ct_named_place *named;
 	struct ct_place *places;
@@ -113,6 +115,9 @@ static bool read_others(const json_t *setup, struct others *others, struct ct_er
 	const char *name;
 	json_t *cpus;
 
+	if (n > MAX_OTHERS)
+		return ct_usage(err, "SETUP names %zu tenants, at most %d are allowed", n,
+				MAX_OTHERS);
 	others->named = calloc(n + 1, sizeof *others->named);
 	others->places = calloc(n + 1, sizeof *others->places);
 	if (!others->named || !others->places)

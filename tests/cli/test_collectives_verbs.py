@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# run.py: beside others
 """Collectives with `transport = verbs` through the real entry point, every rank a worker of its own,
 against the stand-in for libibverbs (tests/standin/verbs/standin.h). It checks what a device would:
 states, keys, depths of queues. Every rank checks all of its first result, and rank 0 a window of the

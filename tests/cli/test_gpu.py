@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# run.py: beside others
 """GPU victims through the real dlopen path, against a stand-in for NVIDIA's driver that runs the
 CPU references of our kernels (tests/standin/cuda). Times here are those of a CPU and prove nothing;
 that every victim runs, checks its results and ends clearly when the driver fails is what is tested.

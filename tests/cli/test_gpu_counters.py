@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# run.py: beside others
 """What a GPU says of itself beside a victim's epochs, through NVML's real dlopen path, against the
 stand-ins for NVIDIA's libraries: from the library to the result file and what is made of it.
 """

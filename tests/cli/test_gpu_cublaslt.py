@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# run.py: beside others
 """`gpu_gemm backend=cublaslt` through the real dlopen path, against a stand-in for cuBLASLt that
 multiplies as its descriptors say (tests/standin/cublaslt). The victim checks the product itself: a
 wrong description of a matrix would be seen. Times prove nothing.

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# run.py: beside others
 """What tenants really have of a GPU is read back from the driver, kept in the file, held to what the
 config promises and compared from block to block. Against stand-ins of driver and NVML.
 """

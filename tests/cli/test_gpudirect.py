@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# run.py: beside others
 """`memory = gpu`: RDMA in a GPU's memory through the real entry point, against the stand-ins for
 libibverbs and for NVIDIA's driver. Device memory there is a file that the process has no access to
 while the driver is not at work: a harness that reads or writes it with the CPU dies of it, as with a

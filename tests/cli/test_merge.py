@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# run.py: beside others
 """Parts of one plan, run apart and joined: the same as one campaign."""
 import json
 import unittest

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# run.py: beside others
 """nccl_allreduce through the real dlopen path, against stand-ins for NVIDIA's driver and for NCCL
 (tests/standin/cuda, tests/standin/nccl) whose ranks are processes that really add each other's bytes.
 Times prove nothing here; that results are checked, and that whatever goes wrong in the library ends

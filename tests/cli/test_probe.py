@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# run.py: beside others
 """`cotenant probe`: this machine, and recorded ones (tests/fixtures/probe)."""
 import json
 import unittest

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# run.py: beside others
 """RDMA victims and aggressors through the real entry point, against a stand-in for libibverbs that
 moves bytes between the workers' processes (tests/standin/verbs/standin.h). What they do on real
 queue pairs is for the lab; here it is whether both ends find each other, keep to the protocol that
