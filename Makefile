@@ -117,13 +117,15 @@ $(BUILD)/obj/harness/report/page_assets.o: $(PAGE_FILES) $(ECHARTS)
 
 # CUDA kernels: one fatbin with machine code for every GPU that this nvcc knows of, and PTX for those
 # it does not. Without nvcc an empty one takes its place, or one made elsewhere (KERNELS_FROM=file).
+# One copy serves all variants, which differ in how the host's code is compiled.
 NVCC ?= $(firstword $(shell command -v nvcc 2>/dev/null) $(wildcard /usr/local/cuda/bin/nvcc))
 NVCC_FLAGS := -std=c++17 -O3 -I. --compiler-options -Wall
-KERNELS := $(BUILD)/kernels.fatbin
+KERNELS := build/kernels.fatbin
 $(BUILD)/obj/kernels/image.o: private ALL_CFLAGS += -DCT_KERNELS_FILE='"$(KERNELS)"'
 $(BUILD)/obj/kernels/image.o: $(KERNELS)
 $(KERNELS): kernels/all.cu $(wildcard kernels/*.cu kernels/*.cuh) kernels/kernels.h kernels/targets.sh \
-		$(BUILD)/nvcc.stamp
+		build/nvcc.stamp
+	@mkdir -p $(@D)
 ifeq ($(NVCC),)
 	@echo "  no nvcc: $(if $(KERNELS_FROM),taking $(KERNELS_FROM),building without GPU kernels)"
 	$(Q)$(if $(KERNELS_FROM),cp $(KERNELS_FROM) $@,: > $@)
@@ -144,7 +146,7 @@ $(BUILD)/flags.stamp: force
 	$(call stamp,$(CC) $(ALL_CFLAGS))
 $(BUILD)/link.stamp: force
 	$(call stamp,$(CC) $(ALL_LDFLAGS) $(ALL_LIBS))
-$(BUILD)/nvcc.stamp: force
+build/nvcc.stamp: force
 	$(call stamp,$(NVCC) $(NVCC_FLAGS))
 $(BUILD)/members.stamp: force
 	$(call stamp,$(LIBRARY_OBJECTS))

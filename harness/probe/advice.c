@@ -226,6 +226,60 @@ static void on_interrupts(const json_t *probe, json_t *list)
 		       "victims' CPUs in its settings");
 }
 
+static bool answers_for_others(const json_t *device)
+{
+	const json_t *ignore = json_object_get(device, "arp_ignore");
+	const char *state = json_string_value(json_object_get(device, "state"));
+
+	return json_object_get(device, "vf_of") && ignore && json_integer_value(ignore) == 0 &&
+	       state && strcmp(state, "up") == 0;
+}
+
+/* Another function of the same PF that does the same, among the devices before `i`; else NULL. */
+static const json_t *also_answering(const json_t *network, size_t i)
+{
+	const json_t *device = json_array_get(network, i), *other;
+	size_t k;
+
+	json_array_foreach(network, k, other)
+	{
+		if (k >= i)
+			break;
+		if (answers_for_others(other) &&
+		    json_equal(json_object_get(device, "vf_of"), json_object_get(other, "vf_of")))
+			return other;
+	}
+	return NULL;
+}
+
+/*
+ * Linux answers a question for any of its addresses on whichever device it comes in, and functions
+ * of one PF hear the same questions: what is meant for one may go to the other, an aggressor's
+ * flood to the function of the victim.
+ */
+static void on_addresses(const json_t *probe, json_t *list)
+{
+	const json_t *network = json_object_get(probe, "network"), *device;
+	size_t i;
+
+	json_array_foreach(network, i, device)
+	{
+		const json_t *other =
+			answers_for_others(device) ? also_answering(network, i) : NULL;
+
+		if (!other)
+			continue;
+		advise(list, "/proc/sys/net/ipv4/conf/{all,NAME}/arp_ignore",
+		       "%s and %s are functions of one PF and answer for each other's addresses: "
+		       "what is sent to one may arrive at the other; sysctl -w "
+		       "net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2 (root) "
+		       "keeps them apart",
+		       json_string_value(json_object_get(other, "name")),
+		       json_string_value(json_object_get(device, "name")));
+		return;
+	}
+}
+
 static void on_caches(const json_t *probe, json_t *list)
 {
 	if (json_is_true(ct_said(probe, "resctrl", "l3_allocation")) &&
@@ -297,8 +351,8 @@ static void on_gpus(const json_t *probe, json_t *list)
 void ct_probe_advice(json_t *probe)
 {
 	static void (*const rules[])(const json_t *, json_t *) = {
-		on_hypervisor, on_clock, on_frequency,  on_cpus,   on_kernel,
-		on_limits,     on_links, on_interrupts, on_caches, on_gpus,
+		on_hypervisor, on_clock,     on_frequency,  on_cpus,   on_kernel, on_limits,
+		on_links,      on_addresses, on_interrupts, on_caches, on_gpus,
 	};
 	json_t *list = json_array();
 

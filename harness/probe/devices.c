@@ -10,6 +10,7 @@
 
 #define NET   "/sys/class/net"
 #define BLOCK "/sys/block"
+#define ARP   "/proc/sys/net/ipv4/conf"
 
 bool ct_is_pci_address(const char *text)
 {
@@ -80,6 +81,16 @@ static int64_t count_queues(const struct ct_probe_source *source, const char *pa
 	return queues;
 }
 
+/* The larger of the two holds (kernel documentation, ip-sysctl). */
+static void add_arp_ignore(json_t *device, const struct ct_probe_source *source, const char *name)
+{
+	int64_t all, own;
+
+	if (ct_source_number(source, &all, ARP "/all/arp_ignore") &&
+	    ct_source_number(source, &own, ARP "/%.200s/arp_ignore", name))
+		json_object_set_new(device, "arp_ignore", json_integer(all > own ? all : own));
+}
+
 void ct_probe_network(const struct ct_probe_source *source, json_t *probe)
 {
 	json_t *list = json_array();
@@ -106,6 +117,7 @@ void ct_probe_network(const struct ct_probe_source *source, json_t *probe)
 		    speed < INT32_MAX)
 			json_object_set_new(device, "speed_bits_per_s",
 					    json_integer(speed * 1000000));
+		add_arp_ignore(device, source, names.names[i]);
 		queues = count_queues(source, path);
 		if (queues > 0)
 			json_object_set_new(device, "receive_queues", json_integer(queues));

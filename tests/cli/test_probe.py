@@ -153,6 +153,17 @@ class MadeMachines(CotenantTest):
                       "resctrl is mounted, L3 has 15 ways and 15 classes"):
             self.assertIn(words, page)
 
+    def test_functions_that_answer_for_each_other(self):
+        """ens1f0v3 is up too, and answers only for itself."""
+        machine = self.probe("sriov-nic")
+        advice = [entry for entry in machine["advice"]
+                  if "answer for each other" in entry["text"]]
+        self.assertEqual(len(advice), 1)
+        self.assertIn("ens1f0v0 and ens1f0v5 are functions of one PF", advice[0]["text"])
+        self.assertIn("arp_ignore", advice[0]["evidence"])
+        ignore = {device["name"]: device["arp_ignore"] for device in machine["network"]}
+        self.assertEqual([ignore["ens1f0v0"], ignore["ens1f0v3"]], [0, 1])
+
     def test_a_vgpu_guest(self):
         page = self.page("vgpu-guest", "vgpu-guest")
         self.assertIn("paravirtual clock kvm-clock, steal reported yes, may run guests yes", page)

@@ -30,6 +30,12 @@ use_function() {
 	rdma link add "rxe$1" type rxe netdev "vf$1"
 }
 
+# Both functions are on one segment: without these, either answers for the other's address, and what
+# is sent to one arrives at the other. (What RDMA sends is lost then, and soft-RoCE of this kernel
+# answers a loss in a flood with retransmissions that don't end.)
+echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore
+echo 2 >/proc/sys/net/ipv4/conf/all/arp_announce
+
 ip link set eth1 up
 "$scripts/vf.sh" up eth1 --vfs 2 --mac-base "02:c0:7e:00:0$number:00" --apply
 use_function 0
