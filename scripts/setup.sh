@@ -27,7 +27,7 @@ browser='chromium chromium-driver python3-selenium poppler-utils'
 boundaries='openssh-server openssh-client iproute2 openmpi-bin systemd'
 # The virtual lab: two machines with virtual functions, and what their disk is made with.
 lab='qemu-system-x86 mmdebstrap genext2fs busybox-static cpio kmod openssh-client python3'
-bench='stress-ng rt-tests hyperfine iperf3 netsniff-ng'
+bench='stress-ng rt-tests hyperfine iperf3 netsniff-ng fio'
 
 usage() {
 	sed -n 's/^# \{0,1\}//; 3,13p' "$0"

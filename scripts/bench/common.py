@@ -174,19 +174,19 @@ class Bench:
                 raise CanNotMeasure(f"{tool} is missing: scripts/setup.sh --bench installs it")
 
     @staticmethod
-    def run(command, timeout=120):
+    def run(command, timeout=120, good=(0,)):
         """Standard output of a command that has to end well; standard error is added to it."""
         command = [str(word) for word in command]
         done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
                               check=False)
-        if done.returncode != 0:
+        if done.returncode not in good:
             lines = done.stdout.strip().splitlines() or ["no output"]
             raise CanNotMeasure(f"'{text_of(command)}': status {done.returncode}: {lines[-1]}")
         return done.stdout
 
-    def run_json(self, command, timeout=120):
-        text = self.run(command, timeout)
+    def run_json(self, command, timeout=120, good=(0,)):
+        text = self.run(command, timeout, good)
         begin = text.find("{")
         try:
             return json.loads(text[begin:])

@@ -13,10 +13,10 @@ import time
 
 from common import Bench, CanNotMeasure, machine, machine_line
 
-PARTS = ("record_cost", "timed_path", "wakeup", "spin", "bandwidth", "flood", "ring", "slowdown", "lockin",
-         "harness_cost", "report", "demo")
+PARTS = ("record_cost", "timed_path", "wakeup", "spin", "percentiles", "bandwidth", "flood", "ring",
+         "slowdown", "lockin", "harness_cost", "report", "demo")
 # Long ones: only when they are named.
-LONG = ("listen", "growth")
+LONG = ("compare", "growth", "listen")
 
 
 def number(value):

@@ -118,6 +118,12 @@ class TenantTest(CotenantTest):
         with h5py.File(path) as result:
             return list(result["blocks/status"][:])
 
+    def assert_none_failed(self, path):
+        """That a load is held all the time is the host's to allow: in one block at least."""
+        status = self.blocks(path)
+        self.assertLessEqual(set(status), {0, 2})
+        self.assertIn(0, status)
+
 
 class Keys(CotenantTest):
     def refused(self, lines, *words):
@@ -391,7 +397,7 @@ class Ssh(TenantTest):
 
     def test_a_tenant_behind_ssh(self):
         self.good("run", self.suite(), "-o", self.folder / "s.h5")
-        self.assertEqual(set(self.blocks(self.folder / "s.h5")), {0})
+        self.assert_none_failed(self.folder / "s.h5")
 
     def test_a_killed_session_costs_one_block(self):
         result = self.folder / "s.h5"
@@ -486,13 +492,15 @@ tenant.neighbour.via = SSH
         result, page = self.folder / "four.h5", self.folder / "four.html"
         self.good("run", self.suite, "-o", result)
         self.good("validate", result)
-        self.assertEqual(set(self.blocks(result)), {0})
+        self.assert_none_failed(result)
         self.good("report", result, "-o", page)
         text = page.read_text()
         for config in ("local", "cgroup", "netns", "ssh"):
             self.assertIn(f'"{config}"', text)
         cells = {(c["config"], c["victim"]): c for c in self.export(result)["cells"]}
         self.assertEqual(len(cells), 8)
+        for name, cell in cells.items():
+            self.assertGreaterEqual(cell["used"], 1, name)
 
     def test_a_namespace_that_is_removed_meanwhile_costs_its_own_blocks_only(self):
         result = self.folder / "four.h5"
