@@ -185,8 +185,8 @@ class Bench:
             raise CanNotMeasure(f"'{text_of(command)}': status {done.returncode}: {lines[-1]}")
         return done.stdout
 
-    def run_json(self, command, timeout=120, good=(0,)):
-        text = self.run(command, timeout, good)
+    def run_json(self, command, timeout=120):
+        text = self.run(command, timeout)
         begin = text.find("{")
         try:
             return json.loads(text[begin:])

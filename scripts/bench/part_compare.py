@@ -42,8 +42,9 @@ def campaign(bench, suite, path):
 
 
 def compared(bench, base, new):
-    command = [bench.cotenant, "compare", base, new, "--json", "-"]
-    cells = bench.run_json(command, good=(0, 1, 3))["cells"]
+    out = new.with_suffix(".compared")
+    bench.run([bench.cotenant, "compare", base, new, "--json", out], good=(0, 1, 3))
+    cells = json.loads(out.read_text())["cells"]
     if not cells:
         raise CanNotMeasure("compare found no cell in both")
     return any(cell["verdict"] in ("regressed", "improved") for cell in cells)
@@ -67,7 +68,7 @@ def beyond_its_interval(base, new):
 
 
 def welch(base, new):
-    return ttest_ind(base["times"], new["times"], equal_var=False).pvalue < 0.05
+    return bool(ttest_ind(base["times"], new["times"], equal_var=False).pvalue < 0.05)
 
 
 class Pairs:
@@ -101,8 +102,8 @@ def measure(bench):
             with Background(neighbour, SETTLE):
                 slower.count(base, slower.measure("new"))
         command = text_of(hyperfine_command(bench, "RESULT"))
-    for found, what in ((equal, "nothing changed"), (slower, "a neighbour at half of its rate")):
+    for found, what in ((equal, "nothing changed"), (slower, "a neighbour came")):
         for way, count in found.called.items():
-            rows.append(row(f"{what}: called different by {way}", f"of {pairs} pairs", [count],
+            rows.append(row(f"{way}, {what}", f"of {pairs} pairs", [count],
                             commands=[command] if way != "cotenant compare" else []))
     return rows
