@@ -118,12 +118,6 @@ class TenantTest(CotenantTest):
         with h5py.File(path) as result:
             return list(result["blocks/status"][:])
 
-    def assert_none_failed(self, path):
-        """That a load is held all the time is the host's to allow: in one block at least."""
-        status = self.blocks(path)
-        self.assertLessEqual(set(status), {0, 2})
-        self.assertIn(0, status)
-
 
 class Keys(CotenantTest):
     def refused(self, lines, *words):
@@ -397,7 +391,7 @@ class Ssh(TenantTest):
 
     def test_a_tenant_behind_ssh(self):
         self.good("run", self.suite(), "-o", self.folder / "s.h5")
-        self.assert_none_failed(self.folder / "s.h5")
+        self.assertEqual(set(self.blocks(self.folder / "s.h5")), {0})
 
     def test_a_killed_session_costs_one_block(self):
         result = self.folder / "s.h5"
@@ -449,9 +443,9 @@ class FourConfigs(TenantTest):
 name = boundaries
 replicates = 2
 warmup = 50ms
-measure = 300ms
+measure = 500ms
 recovery = 50ms
-epoch = 100ms
+epoch = 250ms
 [tenant victim]
 cpus = pu:0
 [tenant server]
@@ -492,15 +486,13 @@ tenant.neighbour.via = SSH
         result, page = self.folder / "four.h5", self.folder / "four.html"
         self.good("run", self.suite, "-o", result)
         self.good("validate", result)
-        self.assert_none_failed(result)
+        self.assertEqual(set(self.blocks(result)), {0})
         self.good("report", result, "-o", page)
         text = page.read_text()
         for config in ("local", "cgroup", "netns", "ssh"):
             self.assertIn(f'"{config}"', text)
         cells = {(c["config"], c["victim"]): c for c in self.export(result)["cells"]}
         self.assertEqual(len(cells), 8)
-        for name, cell in cells.items():
-            self.assertGreaterEqual(cell["used"], 1, name)
 
     def test_a_namespace_that_is_removed_meanwhile_costs_its_own_blocks_only(self):
         result = self.folder / "four.h5"
