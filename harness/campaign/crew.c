@@ -140,8 +140,22 @@ static json_t *make_setup(const struct ct_crew_setup *setup, const struct party 
 	return NULL;
 }
 
-static bool open_one(struct ct_crew *crew, const struct party *party, unsigned rank,
-		     struct ct_error *err)
+/* Workers on their way: launched, and not all of them have said hello. */
+struct starting {
+	struct ct_link *links[CT_LINKS_MAX];
+	size_t launched, greeted;
+};
+
+/* An sshd turns away who comes while ten others are on their way in (its MaxStartups). */
+enum { STARTING_MAX = 8 };
+
+static bool greet_next(struct ct_crew *crew, struct starting *starting, struct ct_error *err)
+{
+	return ct_link_greet(crew->links, starting->links[starting->greeted++], err);
+}
+
+static bool launch_one(struct ct_crew *crew, struct starting *starting, const struct party *party,
+		       unsigned rank, struct ct_error *err)
 {
 	const struct ct_actor *actor = party->actor;
 	const struct ct_tenant *tenant = rank > 0 ? actor->peer_tenants[rank - 1] : actor->tenant;
@@ -154,7 +168,47 @@ static bool open_one(struct ct_crew *crew, const struct party *party, unsigned r
 		snprintf(prefix, sizeof prefix, "peer of ");
 	snprintf(link->name, sizeof link->name, "%s%s '%s' on tenant '%s'", prefix, actor->role,
 		 actor->name, tenant->name);
-	return ct_link_open(crew->links, link, tenant->via, tenant->program, err);
+	if (starting->launched - starting->greeted == STARTING_MAX &&
+	    !greet_next(crew, starting, err))
+		return false;
+	if (!ct_link_launch(crew->links, link, tenant->via, tenant->program, err))
+		return false;
+	starting->links[starting->launched++] = link;
+	return true;
+}
+
+/* Room for its other ends. */
+static bool claim_peers(struct ct_crew *crew, struct party *party, struct ct_error *err)
+{
+	if (crew->n_peers + party->actor->n_peers > CT_LINKS_MAX)
+		return ct_usage(err, "%s '%s': more than %d other ends in one block",
+				party->actor->role, party->actor->name, CT_LINKS_MAX);
+	party->peers = &crew->peers[crew->n_peers];
+	crew->n_peers += party->actor->n_peers;
+	party->texts = json_pack("[s]", "");
+	return party->texts || ct_broken(err, "memory for a message");
+}
+
+/* All at once: behind ssh or in a container, each takes a good part of a second to come up. */
+static bool start_all(struct ct_crew *crew, struct party *parties, size_t n, struct ct_error *err)
+{
+	struct starting starting = {.launched = 0};
+
+	for (size_t i = 0; i < n; i++) {
+		if (!parties[i].actor)
+			continue;
+		if (!claim_peers(crew, &parties[i], err))
+			return false;
+		for (unsigned rank = 0; rank <= parties[i].actor->n_peers; rank++) {
+			if (!launch_one(crew, &starting, &parties[i], rank, err))
+				return false;
+		}
+	}
+	while (starting.greeted < starting.launched) {
+		if (!greet_next(crew, &starting, err))
+			return false;
+	}
+	return true;
 }
 
 static bool set_up_one(struct ct_crew *crew, const struct ct_crew_setup *setup,
@@ -174,19 +228,10 @@ static bool set_up_peers(struct ct_crew *crew, const struct ct_crew_setup *setup
 {
 	if (!party->actor)
 		return true;
-	if (crew->n_peers + party->actor->n_peers > CT_LINKS_MAX)
-		return ct_usage(err, "%s: more than %d other ends in one block", party->link->name,
-				CT_LINKS_MAX);
-	party->peers = &crew->peers[crew->n_peers];
-	crew->n_peers += party->actor->n_peers;
-	party->texts = json_pack("[s]", "");
-	if (!party->texts)
-		return ct_broken(err, "memory for a message");
 	for (unsigned rank = 1; rank <= party->actor->n_peers; rank++) {
 		json_t *ready = NULL, *endpoint;
 
-		if (!open_one(crew, party, rank, err) ||
-		    !set_up_one(crew, setup, party, rank, &ready, err))
+		if (!set_up_one(crew, setup, party, rank, &ready, err))
 			return false;
 		endpoint = json_object_get(ready, "endpoint");
 		json_array_append(party->texts, endpoint);
@@ -259,7 +304,7 @@ static bool set_up(struct ct_crew *crew, const struct ct_crew_setup *setup, stru
 	json_t *other_ready[CT_MAX_PARTS] = {NULL};
 	struct party parties[1 + CT_MAX_PARTS];
 	const size_t n = 1 + setup->n_aggressors;
-	bool good = true;
+	bool good;
 
 	crew->n_aggressors = setup->n_aggressors;
 	parties[0] = (struct party){setup->victim.name ? &setup->victim : NULL, &crew->victim, NULL,
@@ -268,8 +313,7 @@ static bool set_up(struct ct_crew *crew, const struct ct_crew_setup *setup, stru
 		parties[1 + i] =
 			(struct party){&setup->aggressors[i], &crew->aggressors[i], NULL,
 				       i == 0 ? &crew->aggressor_ready : &other_ready[i], NULL};
-	for (size_t i = 0; i < n && good; i++)
-		good = !parties[i].actor || open_one(crew, &parties[i], 0, err);
+	good = start_all(crew, parties, n, err);
 	for (size_t i = 0; i < n && good; i++)
 		good = set_up_peers(crew, setup, &parties[i], err);
 	/* One after the other: the victim's memory is placed while nobody else takes any. */
@@ -292,14 +336,22 @@ bool ct_crew_open(struct ct_crew *crew, struct ct_links *links, const struct ct_
 	return false;
 }
 
+/* All are told before any is awaited. */
+static void close_links(struct ct_links *links, struct ct_link *items, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		ct_link_dismiss(links, &items[i]);
+	for (size_t i = 0; i < n; i++)
+		ct_link_close(links, &items[i]);
+}
+
 /* Workloads before their other ends, so that no flood ever faces a closed sink. */
 void ct_crew_close(struct ct_crew *crew)
 {
-	for (size_t i = 0; i < crew->n_aggressors; i++)
-		ct_link_close(crew->links, &crew->aggressors[i]);
+	ct_link_dismiss(crew->links, &crew->victim);
+	close_links(crew->links, crew->aggressors, crew->n_aggressors);
 	ct_link_close(crew->links, &crew->victim);
-	for (size_t i = 0; i < crew->n_peers; i++)
-		ct_link_close(crew->links, &crew->peers[i]);
+	close_links(crew->links, crew->peers, crew->n_peers);
 	json_decref(crew->victim_ready);
 	json_decref(crew->aggressor_ready);
 	crew->victim_ready = crew->aggressor_ready = NULL;

@@ -336,17 +336,65 @@ static const struct ct_link *tied_sibling(const struct ct_links *links, const st
 	return NULL;
 }
 
+/* What is known of the way to a host; NULL: nothing, and there is no room to learn it. */
+static struct ct_reach *reach_of(struct ct_links *links, const char *boot_id)
+{
+	struct ct_reach *reach;
+
+	for (size_t i = 0; i < links->n_reaches; i++) {
+		if (strcmp(links->reaches[i].boot_id, boot_id) == 0)
+			return &links->reaches[i];
+	}
+	if (links->n_reaches == CT_LINKS_MAX || strlen(boot_id) >= sizeof reach->boot_id)
+		return NULL;
+	reach = &links->reaches[links->n_reaches++];
+	reach->shortest_ns = UINT64_MAX;
+	strcpy(reach->boot_id, boot_id);
+	return reach;
+}
+
+static bool is_about_shortest(const struct ct_reach *reach, uint64_t ns)
+{
+	static const double about = 1.25;
+
+	return reach && reach->shortest_ns < UINT64_MAX &&
+	       (double)ns <= about * (double)reach->shortest_ns;
+}
+
+/* One round trip, in which the worker tells its clock. The link keeps it if it bounds best. */
+static bool read_clock(struct ct_links *links, struct ct_link *link, uint64_t *shortest_ns,
+		       struct ct_error *err)
+{
+	uint64_t before = ct_monotonic_ns(), round_trip;
+	json_t *reply = NULL;
+
+	if (!ct_link_ask(links, link, CT_MSG_CLOCK, NULL, CT_MSG_CLOCK_IS, hello_timeout_ns, &reply,
+			 err))
+		return false;
+	round_trip = ct_monotonic_ns() - before;
+	if (round_trip < *shortest_ns) {
+		*shortest_ns = round_trip;
+		link->clock_error_ns = (int64_t)(round_trip / 2) + 1;
+		link->clock_offset_ns = (int64_t)(before + round_trip / 2) -
+					json_integer_value(json_object_get(reply, "monotonic_ns"));
+	}
+	json_decref(reply);
+	return true;
+}
+
 /*
- * Cristian's algorithm: of many round trips the shortest bounds the error by half its length.
+ * Cristian's algorithm: of many round trips the shortest bounds the error by half its length. Once
+ * one is about as short as any has been on the way to this host, more would tell nothing better.
  * Workers under the same kernel share our clock, and their offset is exactly 0.
  */
 static bool tie_clock(struct ct_links *links, struct ct_link *link, struct ct_error *err)
 {
-	enum { ROUND_TRIPS = 32 };
+	enum { MOST = 32, LEAST = 4 };
 	char own[CT_BOOT_ID_TEXT];
 	const char *theirs = json_string_value(json_object_get(link->hello, "boot_id"));
 	const struct ct_link *sibling = tied_sibling(links, link);
-	uint64_t best = UINT64_MAX;
+	struct ct_reach *reach;
+	uint64_t shortest_ns = UINT64_MAX;
 
 	if (theirs && strcmp(theirs, ct_boot_id(own)) == 0)
 		return true;
@@ -355,28 +403,18 @@ static bool tie_clock(struct ct_links *links, struct ct_link *link, struct ct_er
 		link->clock_error_ns = sibling->clock_error_ns;
 		return true;
 	}
-	for (int i = 0; i < ROUND_TRIPS; i++) {
-		uint64_t before = ct_monotonic_ns(), round_trip;
-		json_t *reply = NULL;
-
-		if (!ct_link_ask(links, link, CT_MSG_CLOCK, NULL, CT_MSG_CLOCK_IS, hello_timeout_ns,
-				 &reply, err))
+	reach = theirs && theirs[0] ? reach_of(links, theirs) : NULL;
+	for (int i = 0; i < MOST && (i < LEAST || !is_about_shortest(reach, shortest_ns)); i++) {
+		if (!read_clock(links, link, &shortest_ns, err))
 			return false;
-		round_trip = ct_monotonic_ns() - before;
-		if (round_trip < best) {
-			best = round_trip;
-			link->clock_error_ns = (int64_t)(round_trip / 2) + 1;
-			link->clock_offset_ns =
-				(int64_t)(before + round_trip / 2) -
-				json_integer_value(json_object_get(reply, "monotonic_ns"));
-		}
-		json_decref(reply);
 	}
+	if (reach && shortest_ns < reach->shortest_ns)
+		reach->shortest_ns = shortest_ns;
 	return true;
 }
 
-bool ct_link_open(struct ct_links *links, struct ct_link *link, const char *via,
-		  const char *program, struct ct_error *err)
+bool ct_link_launch(struct ct_links *links, struct ct_link *link, const char *via,
+		    const char *program, struct ct_error *err)
 {
 	struct ct_child child;
 
@@ -392,11 +430,22 @@ bool ct_link_open(struct ct_links *links, struct ct_link *link, const char *via,
 	link->sent = 0;
 	fcntl(link->errors, F_SETFL, O_NONBLOCK);
 	links->items[links->n++] = link;
+	return true;
+}
+
+bool ct_link_greet(struct ct_links *links, struct ct_link *link, struct ct_error *err)
+{
 	if (ct_link_await(links, link, CT_MSG_HELLO, hello_timeout_ns, &link->hello, err) &&
 	    check_hello(link, err) && tie_clock(links, link, err))
 		return true;
 	ct_link_close(links, link);
 	return false;
+}
+
+bool ct_link_open(struct ct_links *links, struct ct_link *link, const char *via,
+		  const char *program, struct ct_error *err)
+{
+	return ct_link_launch(links, link, via, program, err) && ct_link_greet(links, link, err);
 }
 
 static void forget(struct ct_links *links, const struct ct_link *link)
@@ -418,24 +467,28 @@ static bool is_open(const struct ct_links *links, const struct ct_link *link)
 	return false;
 }
 
-void ct_link_close(struct ct_links *links, struct ct_link *link)
+void ct_link_dismiss(struct ct_links *links, struct ct_link *link)
 {
 	struct ct_error ignored; /* it may be gone already, which is what is wanted */
 
+	if (!is_open(links, link) || link->to < 0)
+		return;
+	if (link->pid > 0)
+		ct_link_send(link, CT_MSG_QUIT, NULL, &ignored);
+	/* Unread rows would block a worker that is still sending: the pipes must end first. */
+	close(link->to);
+	close(link->from);
+	link->to = link->from = -1;
+}
+
+void ct_link_close(struct ct_links *links, struct ct_link *link)
+{
 	if (!is_open(links, link))
 		return;
+	ct_link_dismiss(links, link);
 	forget(links, link);
-	if (link->pid > 0) {
-		ct_link_send(link, CT_MSG_QUIT, NULL, &ignored);
-		close(link->to);
-		/* Unread rows would block a worker that is still sending: the pipe must end first.
-		 */
-		close(link->from);
+	if (link->pid > 0)
 		reap(link, quit_timeout_ns);
-	} else {
-		close(link->to);
-		close(link->from);
-	}
 	if (link->errors >= 0)
 		close(link->errors);
 	link->pid = 0;

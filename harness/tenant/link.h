@@ -17,6 +17,7 @@
 
 #include "harness/core/error.h"
 #include "harness/core/frame.h"
+#include "harness/core/version.h"
 #include "harness/net/peer.h"
 
 /* A victim with all its peers, and as many aggressors as are modulated at once, a peer each. */
@@ -28,9 +29,9 @@ typedef bool ct_link_handler(void *context, unsigned type, const void *payload, 
 			     struct ct_error *err);
 
 struct ct_link {
-	char name[160]; /* "victim 'dram' on tenant 'left'", for messages */
-	pid_t pid;      /* 0: not open */
-	int to, from, errors;
+	char name[160];       /* "victim 'dram' on tenant 'left'", for messages */
+	pid_t pid;            /* 0: not open */
+	int to, from, errors; /* -1: closed on our side already */
 	struct ct_frame_reader reader;
 	uint16_t sent;        /* number of the last frame to the worker */
 	uint64_t heard_ns;    /* when anything came last */
@@ -45,13 +46,21 @@ struct ct_link {
 	json_t *reply;
 };
 
+/* How near to its clock a host has let us come. */
+struct ct_reach {
+	char boot_id[CT_BOOT_ID_TEXT];
+	uint64_t shortest_ns; /* round trip of a frame */
+};
+
 /* The workers that belong together: while one is awaited, all are served. */
 struct ct_links {
 	struct ct_link *items[CT_LINKS_MAX];
 	size_t n;
-	int signal_fd;       /* signalfd of SIGINT and SIGTERM; -1: none */
-	bool interrupted;    /* one of them came */
-	hwloc_bitmap_t home; /* CPUs that workers start with */
+	int signal_fd;                         /* signalfd of SIGINT and SIGTERM; -1: none */
+	bool interrupted;                      /* one of them came */
+	hwloc_bitmap_t home;                   /* CPUs that workers start with */
+	struct ct_reach reaches[CT_LINKS_MAX]; /* of hosts that were met; n_reaches of them */
+	size_t n_reaches;
 };
 
 /* Blocks SIGINT and SIGTERM for this process and notes the CPUs it may use. */
@@ -69,9 +78,15 @@ bool ct_via_is_local(const char *via);
 bool ct_via_check(const char *via, struct ct_error *err);
 
 /*
- * Starts `via` + this program + "worker" and waits for its HELLO; refuses another build. On failure
- * the link is closed. `via` "" or "local": a child of this process.
+ * Starts `via` + this program + "worker" without a wait for it, so that many can start at once.
+ * `via`
+ * "" or "local": a child of this process.
  */
+bool ct_link_launch(struct ct_links *links, struct ct_link *link, const char *via,
+		    const char *program, struct ct_error *err);
+/* Waits for its HELLO; refuses another build; ties its clock to ours. On failure it is closed. */
+bool ct_link_greet(struct ct_links *links, struct ct_link *link, struct ct_error *err);
+/* ct_link_launch, then ct_link_greet. */
 bool ct_link_open(struct ct_links *links, struct ct_link *link, const char *via,
 		  const char *program, struct ct_error *err);
 /* `body` is stolen; NULL for an empty message. */
@@ -87,6 +102,8 @@ bool ct_link_ask(struct ct_links *links, struct ct_link *link, unsigned type, js
 		 unsigned reply_type, uint64_t timeout_ns, json_t **reply, struct ct_error *err);
 /* Serves all links for `ns`: what arrives goes to the handlers. Fails as ct_link_await does. */
 bool ct_links_serve(struct ct_links *links, uint64_t ns, struct ct_error *err);
+/* Asks it to quit without a wait until it has: ct_link_close must follow. Harmless if closed. */
+void ct_link_dismiss(struct ct_links *links, struct ct_link *link);
 /* Asks it to quit, waits two seconds, then kills its process group. Harmless on a closed link. */
 void ct_link_close(struct ct_links *links, struct ct_link *link);
 

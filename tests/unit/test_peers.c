@@ -350,6 +350,41 @@ static void all_ranks_know_and_meet_each_other_before_anything_runs(void **state
 	assert_int_equal(links.n, 0);
 }
 
+/*
+ * A launcher that lets the four pass that are asked where their tenants are, one after the other,
+ * and holds everybody after that until all four of a crew are there.
+ */
+static const char *const turnstile = "echo >>$0.log\n"
+				     "n=$(wc -l <$0.log)\n"
+				     "[ $n -le 4 ] || until [ $(wc -l <$0.log) -ge 8 ]; do\n"
+				     "sleep 0.01; done\n"
+				     "exec \"$@\"\n";
+
+static void nobody_is_awaited_before_all_are_on_their_way(void **state)
+{
+	(void)state;
+	char script[] = "/tmp/cotenant-turnstile-XXXXXX", log[64], via[2][80];
+	const char *const words[] = {"peers=3", "shared=yes", "peer.shared=yes", via[0], via[1]};
+	struct ct_error err = {0};
+	struct ct_crew crew;
+	int fd = mkstemp(script);
+	bool good;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, turnstile, strlen(turnstile)), strlen(turnstile));
+	close(fd);
+	snprintf(log, sizeof log, "%s.log", script);
+	snprintf(via[0], sizeof via[0], "via=sh %s", script);
+	snprintf(via[1], sizeof via[1], "peer.via=sh %s", script);
+	good = open_crew(&crew, "ranks", NULL, words, 5, &err);
+	if (good)
+		ct_crew_close(&crew);
+	unlink(script);
+	unlink(log);
+	if (!good)
+		fail_msg("%s", err.text);
+}
+
 static void an_aggressor_has_ranks_too(void **state)
 {
 	(void)state;
@@ -525,6 +560,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_ranks_know_and_meet_each_other_before_anything_runs),
+		cmocka_unit_test(nobody_is_awaited_before_all_are_on_their_way),
 		cmocka_unit_test(an_aggressor_has_ranks_too),
 		cmocka_unit_test(a_rank_that_refuses_ends_the_setup_with_its_words),
 		cmocka_unit_test(a_rank_that_dies_is_named_and_nobody_waits_for_it),

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -134,6 +135,52 @@ static void a_silent_worker_runs_into_the_timeout(void **state)
 	assert_false(ct_link_await(&links, &link, CT_MSG_DONE, 100000000, NULL, &err));
 	assert_non_null(strstr(err.text, "hangs"));
 	ct_link_close(&links, &link);
+}
+
+/* Frames that it takes until a worker's clock is known, if the way to it was this short before. */
+static unsigned questions(const char *via, uint64_t shortest_ns)
+{
+	struct ct_link link = {.name = "guest"};
+	struct ct_error err = {0};
+	unsigned asked;
+
+	if (links.n_reaches > 0)
+		links.reaches[0].shortest_ns = shortest_ns;
+	if (!ct_link_open(&links, &link, via, "", &err))
+		fail_msg("%s", err.text);
+	asked = link.sent;
+	/* It is really this host's clock, only its kernel's name is another. */
+	assert_true(link.clock_error_ns > 0);
+	assert_true(llabs(link.clock_offset_ns) <= link.clock_error_ns);
+	ct_link_close(&links, &link);
+	return asked;
+}
+
+static void a_clock_is_asked_until_the_way_to_it_was_short_once(void **state)
+{
+	(void)state;
+	static const char mask[] = "echo another-kernel >$0.id\n"
+				   "mount --bind $0.id /proc/sys/kernel/random/boot_id\n"
+				   "exec \"$@\"\n";
+	char script[] = "/tmp/cotenant-kernel-XXXXXX", id[64], via[80];
+	int fd;
+
+	if (geteuid() != 0)
+		skip(); /* who may mount */
+	fd = mkstemp(script);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, mask, strlen(mask)), strlen(mask));
+	close(fd);
+	snprintf(id, sizeof id, "%s.id", script);
+	snprintf(via, sizeof via, "unshare -m sh %s", script);
+	assert_int_equal(questions(via, 0), 32); /* nothing is known of it */
+	assert_int_equal(links.n_reaches, 1);
+	assert_true(links.reaches[0].shortest_ns < UINT64_MAX);
+	assert_int_equal(questions(via, UINT64_C(1000000000)), 4);
+	assert_int_equal(questions(via, 1), 32);
+	assert_int_equal(links.n_reaches, 1);
+	unlink(script);
+	unlink(id);
 }
 
 static void a_bad_setup_is_refused_by_the_worker_in_words(void **state)
@@ -383,6 +430,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_launcher_that_fails_is_quoted),
 		cmocka_unit_test(a_killed_worker_is_reported_with_its_signal),
 		cmocka_unit_test(a_silent_worker_runs_into_the_timeout),
+		cmocka_unit_test(a_clock_is_asked_until_the_way_to_it_was_short_once),
 		cmocka_unit_test(a_bad_setup_is_refused_by_the_worker_in_words),
 		cmocka_unit_test(a_tenant_may_be_placed_after_hundreds_of_others),
 		cmocka_unit_test(workers_die_with_their_controller),
