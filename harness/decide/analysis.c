@@ -110,9 +110,12 @@ static uint64_t fewest_samples(const struct ct_cell_evidence *cell)
 	return cell->used ? fewest : 0;
 }
 
-static bool slowdowns(struct ct_cell_analysis *out, const struct ct_cell_evidence *cell,
-		      double confidence, struct ct_error *err)
+static bool slowdowns(struct ct_analysis_work *work, const struct ct_cell_evidence *cell,
+		      struct ct_error *err)
 {
+	struct ct_cell_analysis *out = &work->analysis->cells[cell->cell];
+	const double confidence = work->analysis->confidence;
+
 	for (size_t k = 0; k < CT_QUANTILES; k++) {
 		struct ct_cell_quantile *quantile = &out->quantiles[k];
 		struct ct_paired summary = {.sd = NAN};
@@ -125,11 +128,10 @@ static bool slowdowns(struct ct_cell_analysis *out, const struct ct_cell_evidenc
 			    confidence, &quantile->slowdown, &summary, err))
 			return false;
 		quantile->log_sd = isnan(quantile->slowdown.lo) ? NAN : summary.sd;
-		quantile->detectable =
-			isnan(quantile->log_sd)
-				? NAN
-				: ct_minimum_detectable_ratio(cell->used, quantile->log_sd,
-							      1 - confidence, usual_power);
+		quantile->detectable = isnan(quantile->log_sd)
+					       ? NAN
+					       : ct_detectable_ratio(&work->detectable, cell->used,
+								     quantile->log_sd);
 	}
 	return true;
 }
@@ -196,7 +198,7 @@ static bool take_cell(void *context, const struct ct_cell_evidence *cell, struct
 	out->not_loaded = cell->not_loaded;
 	out->load = cell->load;
 	out->achieved_percent = cell->achieved_percent;
-	return keep_blocks(out, cell, err) && slowdowns(out, cell, confidence, err) &&
+	return keep_blocks(out, cell, err) && slowdowns(work, cell, err) &&
 	       jitters(out, confidence, err) && describe_side(work, cell, CT_ROLE_BASELINE, err) &&
 	       describe_side(work, cell, CT_ROLE_TREATMENT, err) &&
 	       ct_decomposition_keep(work, cell, err);
@@ -205,7 +207,9 @@ static bool take_cell(void *context, const struct ct_cell_evidence *cell, struct
 bool ct_analysis_make(struct ct_analysis *analysis, struct ct_results *results, double confidence,
 		      struct ct_error *err)
 {
-	struct ct_analysis_work work = {.analysis = analysis};
+	struct ct_analysis_work work = {
+		.analysis = analysis,
+		.detectable = {.alpha = 1 - confidence, .power = usual_power}};
 	bool ok;
 
 	*analysis = (struct ct_analysis){.tables = ct_results_tables(results),

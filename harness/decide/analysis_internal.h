@@ -4,6 +4,7 @@
 #define COTENANT_DECIDE_ANALYSIS_INTERNAL_H
 
 #include "harness/decide/analysis.h"
+#include "harness/stats/tolerance.h"
 
 /* What a cell can promise: the one-sided upper bound of each quantile of one side. */
 struct ct_bound {
@@ -26,6 +27,7 @@ struct ct_analysis_work {
 	struct ct_bound (*bounds)[2][CT_QUANTILES]; /* of each cell, by role */
 	struct ct_kept_phase *phases;
 	size_t n_phases, room;
+	struct ct_detectable detectable;
 };
 
 /* stability.c */

@@ -25,6 +25,7 @@ struct work {
 	const struct ct_analysis *file[FILES];
 	struct ct_comparison *out;
 	double *logs[FILES]; /* of the cell at hand */
+	struct ct_detectable detectable;
 };
 
 /* What a test is of: one cell's treatment, or a victim's baselines in one config. */
@@ -217,12 +218,11 @@ static void interference(const struct work *work, const struct subject *subject,
 }
 
 /* For two groups of n blocks the spread of a difference is that of one block times root two. */
-static double detectable(const struct ct_paired *summary, double alpha)
+static double detectable(struct work *work, const struct ct_paired *summary)
 {
 	size_t n = summary->df >= 1 ? (size_t)summary->df + 1 : 2;
 
-	return ct_minimum_detectable_ratio(n, summary->standard_error * sqrt((double)n), alpha,
-					   usual_power);
+	return ct_detectable_ratio(&work->detectable, n, summary->standard_error * sqrt((double)n));
 }
 
 static bool test(struct work *work, const struct subject *subject, struct ct_compared_cell *out,
@@ -253,7 +253,7 @@ static bool test(struct work *work, const struct subject *subject, struct ct_com
 		ct_paired_interval(&summary, options->confidence, &out->ratio);
 		out->p = tost.p_different;
 		out->p_equivalent = tost.p_equivalent;
-		out->detectable = detectable(&summary, options->fdr);
+		out->detectable = detectable(work, &summary);
 	}
 	information(work, subject, out);
 	interference(work, subject, out);
@@ -480,7 +480,9 @@ bool ct_comparison_make(struct ct_comparison *comparison, const struct ct_analys
 			const struct ct_analysis *next, const struct ct_comparison_options *options,
 			struct ct_error *err)
 {
-	struct work work = {.file = {base, next}, .out = comparison};
+	struct work work = {.file = {base, next},
+			    .out = comparison,
+			    .detectable = {.alpha = options->fdr, .power = usual_power}};
 	bool ok;
 
 	*comparison = (struct ct_comparison){

@@ -120,12 +120,16 @@ static double beta_fraction(double a, double b, long double x)
 	return (double)result;
 }
 
-/* x and y = 1 - x are both given, so that a caller that knows the small one loses nothing. */
-static struct tails beta_tails(double a, double b, double x, double y)
+/*
+ * x and y = 1 - x are both given, so that a caller that knows the small one loses nothing. *factor
+ * becomes beta_factor there.
+ */
+static struct tails beta_tails_and_factor(double a, double b, double x, double y, double *factor)
 {
 	long double exact_x, exact_y;
 	double part;
 
+	*factor = 0;
 	if (!(a > 0 && b > 0) || isinf(a) || isinf(b) || isnan(x) || isnan(y))
 		return NO_TAILS;
 	if (x <= 0)
@@ -135,13 +139,20 @@ static struct tails beta_tails(double a, double b, double x, double y)
 	/* The larger of the two is rounded where it matters: take it from the smaller. */
 	exact_x = x < y ? (long double)x : 1 - (long double)y;
 	exact_y = x < y ? 1 - (long double)x : (long double)y;
-	part = beta_factor(a, b, exact_x, exact_y);
+	*factor = part = beta_factor(a, b, exact_x, exact_y);
 	if (exact_x < ((long double)a + 1) / ((long double)a + b + 2)) {
 		part *= beta_fraction(a, b, exact_x) / a;
 		return (struct tails){part, 1 - part};
 	}
 	part *= beta_fraction(b, a, exact_y) / b;
 	return (struct tails){1 - part, part};
+}
+
+static struct tails beta_tails(double a, double b, double x, double y)
+{
+	double factor;
+
+	return beta_tails_and_factor(a, b, x, y, &factor);
 }
 
 static double gamma_series(double a, double x)
@@ -175,22 +186,32 @@ static double gamma_fraction(double a, double x)
 	return (double)result;
 }
 
-static struct tails gamma_tails(double a, double x)
+/* *factor becomes gamma_factor at x. */
+static struct tails gamma_tails_and_factor(double a, double x, double *factor)
 {
 	double part;
 
+	*factor = 0;
 	if (!(a > 0) || isinf(a) || isnan(x))
 		return NO_TAILS;
 	if (x <= 0)
 		return (struct tails){0, 1};
 	if (isinf(x))
 		return (struct tails){1, 0};
+	*factor = gamma_factor(a, x);
 	if (x < a + 1) {
-		part = gamma_factor(a, x) * gamma_series(a, x);
+		part = *factor * gamma_series(a, x);
 		return (struct tails){part, 1 - part};
 	}
-	part = gamma_factor(a, x) * gamma_fraction(a, x);
+	part = *factor * gamma_fraction(a, x);
 	return (struct tails){1 - part, part};
+}
+
+static struct tails gamma_tails(double a, double x)
+{
+	double factor;
+
+	return gamma_tails_and_factor(a, x, &factor);
 }
 
 /*
@@ -209,11 +230,9 @@ static struct tails family_tails(const struct family *f, double u, double *densi
 		double x = u < 0 ? exp(u) / (1 + exp(u)) : 1 / (1 + exp(-u));
 		double y = u < 0 ? 1 / (1 + exp(u)) : exp(-u) / (1 + exp(-u));
 
-		*density = x > 0 && y > 0 ? beta_factor(f->a, f->b, x, y) : 0;
-		return beta_tails(f->a, f->b, x, y);
+		return beta_tails_and_factor(f->a, f->b, x, y, density);
 	}
-	*density = exp(u) > 0 ? gamma_factor(f->a, exp(u)) : 0;
-	return gamma_tails(f->a, exp(u));
+	return gamma_tails_and_factor(f->a, exp(u), density);
 }
 
 static double solve_quantile(const struct family *f, double lower, double upper)
@@ -235,10 +254,11 @@ static double solve_quantile(const struct family *f, double lower, double upper)
 		else
 			lo = u;
 		next = u - error * tail / density;
-		if (!(next > lo && next < hi))
-			next = lo + (hi - lo) / 2;
+		/* First, because rounding may put the last step just outside of the bounds. */
 		if (fabs(next - u) <= 1e-15 * fmax(1, fabs(u)) || hi - lo < 1e-15 * fabs(lo))
 			return next;
+		if (!(next > lo && next < hi))
+			next = lo + (hi - lo) / 2;
 		u = next;
 	}
 	return u;

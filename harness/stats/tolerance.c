@@ -99,23 +99,49 @@ double ct_power_equivalence(size_t blocks, double sd, double ratio, double margi
 	return average_over_sd(&t, df);
 }
 
+/* In standard errors of the mean; INFINITY beyond any that a ratio of doubles can have. */
+static double detectable_shift(size_t blocks, double alpha, double power)
+{
+	const double df = (double)blocks - 1;
+	struct test t = {.critical = ct_t_quantile(1 - alpha / 2, df)};
+	double lo = 0, hi = 1;
+
+	for (t.shift = hi; average_over_sd(&t, df) < power; t.shift = hi) {
+		lo = hi;
+		hi *= 2;
+		if (hi > 1e12)
+			return INFINITY;
+	}
+	while (hi - lo > 1e-10 * hi) {
+		t.shift = (lo + hi) / 2;
+		if (average_over_sd(&t, df) < power)
+			lo = t.shift;
+		else
+			hi = t.shift;
+	}
+	return hi;
+}
+
+double ct_detectable_ratio(struct ct_detectable *known, size_t blocks, double sd)
+{
+	struct ct_detectable_shift *slot = &known->slots[blocks % CT_DETECTABLE_SLOTS];
+	double log_ratio;
+
+	if (blocks < 2 || !plan_ok(sd, 1, known->alpha) ||
+	    !(known->power > known->alpha && known->power < 1))
+		return NAN;
+	if (slot->blocks != blocks)
+		*slot = (struct ct_detectable_shift){
+			blocks, detectable_shift(blocks, known->alpha, known->power)};
+	log_ratio = slot->shift * sd / sqrt((double)blocks);
+	return log_ratio > log(1e6) ? INFINITY : exp(log_ratio);
+}
+
 double ct_minimum_detectable_ratio(size_t blocks, double sd, double alpha, double power)
 {
-	double lo = 0, hi = log(1e6);
+	struct ct_detectable known = {.alpha = alpha, .power = power};
 
-	if (blocks < 2 || !plan_ok(sd, 1, alpha) || !(power > alpha && power < 1))
-		return NAN;
-	if (ct_power_difference(blocks, sd, exp(hi), alpha) < power)
-		return INFINITY;
-	while (hi - lo > 1e-10 * hi) {
-		double middle = (lo + hi) / 2;
-
-		if (ct_power_difference(blocks, sd, exp(middle), alpha) < power)
-			lo = middle;
-		else
-			hi = middle;
-	}
-	return exp(hi);
+	return ct_detectable_ratio(&known, blocks, sd);
 }
 
 /* What `enough` is asked about; margin 0 stands for a test of difference. */

@@ -40,6 +40,20 @@ double ct_power_equivalence(size_t blocks, double sd, double ratio, double margi
 /* The smallest ratio above 1 found with the given power; INFINITY if no ratio up to 10^6 is. */
 double ct_minimum_detectable_ratio(size_t blocks, double sd, double alpha, double power);
 
+/*
+ * The same for many sds. How many standard errors are found depends on the number of blocks alone,
+ * and that is what takes the time: it is kept. Set alpha and power, the rest is 0.
+ */
+enum { CT_DETECTABLE_SLOTS = 32 };
+struct ct_detectable {
+	double alpha, power;
+	struct ct_detectable_shift {
+		size_t blocks; /* 0: empty */
+		double shift;
+	} slots[CT_DETECTABLE_SLOTS];
+};
+double ct_detectable_ratio(struct ct_detectable *known, size_t blocks, double sd);
+
 /* Blocks for the given power; 0 when a million do not suffice (or nothing can: ratio at the
  * margin). */
 size_t ct_blocks_for_difference(double sd, double ratio, double alpha, double power);

@@ -259,14 +259,16 @@ LAYOUT(cells, ct_cell_info, cell_columns, NULL, 4096,
 LAYOUT(blocks, ct_block_info, block_columns, NULL, 4096,
        "replicates: baseline and treatment side by side in time");
 LAYOUT(phases, ct_phase_info, phase_columns, NULL, 4096, "parts of a block");
-LAYOUT(histogram, ct_bucket, histogram_columns, NULL, 32768,
+/* The blocks of a cell lie all over a file and are read one at a time: the smaller the chunks, the
+ * less is inflated with each that is not wanted. */
+LAYOUT(histogram, ct_bucket, histogram_columns, NULL, 4096,
        "latency distribution of every phase, non-empty buckets");
-LAYOUT(epochs, ct_epoch_row, epoch_columns, "start_ns", 8192, "slices of a phase, of the victim");
-LAYOUT(noise, ct_noise_row, noise_columns, "start_ns", 8192, "slices of a phase, of the aggressor");
-LAYOUT(slowest, ct_slow_sample, slowest_columns, "time_ns", 8192, "slowest samples of every phase");
+LAYOUT(epochs, ct_epoch_row, epoch_columns, "start_ns", 1024, "slices of a phase, of the victim");
+LAYOUT(noise, ct_noise_row, noise_columns, "start_ns", 1024, "slices of a phase, of the aggressor");
+LAYOUT(slowest, ct_slow_sample, slowest_columns, "time_ns", 1024, "slowest samples of every phase");
 LAYOUT(counters, ct_counter_info, counter_columns, NULL, 1024,
        "counters that go with the epochs of a victim");
-LAYOUT(readings, ct_reading, reading_columns, NULL, 8192, "counters, epoch by epoch");
+LAYOUT(readings, ct_reading, reading_columns, NULL, 1024, "counters, epoch by epoch");
 LAYOUT(raw, ct_raw_sample, raw_columns, "time_ns", 65536, "raw samples");
 LAYOUT(log, ct_log_row, log_columns, NULL, 1024, "the campaign's log");
 LAYOUT(buckets, ct_bucket_edge, bucket_columns, NULL, 8192, "edges of the histogram buckets");

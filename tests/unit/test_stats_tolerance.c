@@ -141,6 +141,29 @@ static void the_detectable_effect_inverts_the_plan(void **state)
 	assert_true(ct_blocks_for_width(0.05, 0.02, 0.95) > ct_blocks_for_width(0.05, 0.05, 0.95));
 }
 
+/* Numbers of blocks that share a slot take it from each other, and nothing else. */
+static void what_is_kept_of_a_detectable_effect_changes_no_answer(void **state)
+{
+	struct ct_detectable known = {.alpha = 0.05, .power = 0.8};
+
+	(void)state;
+	for (int times = 0; times < 2; times++) {
+		for (size_t blocks = 2; blocks < 8; blocks++) {
+			for (size_t far = 0; far < 2; far++) {
+				size_t n = blocks + far * CT_DETECTABLE_SLOTS;
+				double sd = 0.01 * (double)n;
+
+				assert_near(ct_detectable_ratio(&known, n, sd),
+					    ct_minimum_detectable_ratio(n, sd, 0.05, 0.8), 0);
+			}
+		}
+	}
+	assert_true(isnan(ct_detectable_ratio(&known, 1, 0.1)));
+	assert_true(isnan(ct_detectable_ratio(&known, 5, NAN)));
+	known.power = known.alpha;
+	assert_true(isnan(ct_detectable_ratio(&known, 5, 0.1)));
+}
+
 static void plans_that_cannot_work_say_so(void **state)
 {
 	(void)state;
@@ -164,6 +187,7 @@ int main(void)
 		cmocka_unit_test(planned_blocks_deliver_their_power),
 		cmocka_unit_test(planned_equivalence_delivers_its_power),
 		cmocka_unit_test(the_detectable_effect_inverts_the_plan),
+		cmocka_unit_test(what_is_kept_of_a_detectable_effect_changes_no_answer),
 		cmocka_unit_test(plans_that_cannot_work_say_so),
 	};
 
