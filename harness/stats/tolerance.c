@@ -112,7 +112,7 @@ static double detectable_shift(size_t blocks, double alpha, double power)
 		if (hi > 1e12)
 			return INFINITY;
 	}
-	while (hi - lo > 1e-10 * hi) {
+	while (hi - lo > 1e-14 * hi) {
 		t.shift = (lo + hi) / 2;
 		if (average_over_sd(&t, df) < power)
 			lo = t.shift;
