@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Inter-processor interrupts. Which CPUs they hit depends on the kind:
+ * Inter-processor interrupts. Which CPUs they hit depends on the mode:
  *
  * shootdown: write-protecting a page that was just written makes the kernel flush the translation
  *   on every other CPU where a thread of this process is running. So it hits the tenant's own
@@ -30,7 +30,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum kind { KIND_SHOOTDOWN, KIND_MEMBARRIER, KIND_CALL };
+enum mode { MODE_SHOOTDOWN, MODE_MEMBARRIER, MODE_CALL };
 
 enum {
 	BURST_OPS = 8,                /* 1 to 25 us each */
@@ -38,15 +38,15 @@ enum {
 };
 
 struct options {
-	int kind;
+	int mode;
 	char *target;
 };
 
 struct ipi {
 	const struct ct_aggressor_env *env;
-	enum kind kind;
+	enum mode mode;
 	size_t page;
-	hwloc_bitmap_t targets; /* KIND_CALL; else NULL */
+	hwloc_bitmap_t targets; /* MODE_CALL; else NULL */
 
 	pthread_t partner;
 	bool has_partner;
@@ -126,11 +126,11 @@ static bool set_up_own_process(struct ipi *ipi, struct ct_error *err)
 {
 	if (ct_place_cpu_count(ipi->env->place) < 2)
 		return ct_usage(err,
-				"ipi: this kind interrupts the tenant's other CPUs, and it has "
-				"only one; give it two (cpus = ...), or use kind = call");
-	if (ipi->kind == KIND_MEMBARRIER &&
+				"ipi: this mode interrupts the tenant's other CPUs, and it has "
+				"only one; give it two (cpus = ...), or use mode = call");
+	if (ipi->mode == MODE_MEMBARRIER &&
 	    syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) != 0)
-		return ct_broken_errno(err, "ipi: kind = membarrier: registering");
+		return ct_broken_errno(err, "ipi: mode = membarrier: registering");
 	return ipi->env->threads > 1 || start_partner(ipi, err);
 }
 
@@ -155,7 +155,7 @@ static bool set_up_targets(struct ipi *ipi, const char *target, struct ct_error 
 	}
 	ct_place_free(&named);
 	if (good && hwloc_bitmap_weight(ipi->targets) < 1)
-		return ct_usage(err, "ipi: kind = call: no CPU is left outside the tenant; name "
+		return ct_usage(err, "ipi: mode = call: no CPU is left outside the tenant; name "
 				     "some in target");
 	return good;
 }
@@ -180,10 +180,10 @@ static bool setup(const struct ct_aggressor_env *env, const void *opaque, void *
 	if (!ipi)
 		return ct_broken_errno(err, "ipi: memory for its state");
 	ipi->env = env;
-	ipi->kind = (enum kind)options->kind;
+	ipi->mode = (enum mode)options->mode;
 	ipi->page = (size_t)sysconf(_SC_PAGESIZE);
 	sem_init(&ipi->wake, 0, 0);
-	good = ipi->kind == KIND_CALL ? set_up_targets(ipi, options->target, err)
+	good = ipi->mode == MODE_CALL ? set_up_targets(ipi, options->target, err)
 				      : set_up_own_process(ipi, err);
 	if (!good) {
 		teardown(ipi);
@@ -228,15 +228,15 @@ static bool open_counters(struct ipi_thread *self, struct ct_error *err)
 			self->counters[self->n_counters++] = fd;
 		else if (errno == EACCES || errno == EPERM)
 			return ct_broken(err,
-					 "ipi: kind = call: not allowed to watch CPU %d; needs "
+					 "ipi: mode = call: not allowed to watch CPU %d; needs "
 					 "CAP_PERFMON or kernel.perf_event_paranoid <= 0",
 					 cpu);
 		else if (errno != ENODEV) /* a CPU that is offline now is no target */
-			return ct_broken_errno(err, "ipi: kind = call: counter on CPU %d", cpu);
+			return ct_broken_errno(err, "ipi: mode = call: counter on CPU %d", cpu);
 	}
 	hwloc_bitmap_foreach_end();
 	return self->n_counters > 0 ||
-	       ct_broken(err, "ipi: kind = call: no CPU of target is online");
+	       ct_broken(err, "ipi: mode = call: no CPU of target is online");
 }
 
 static void thread_teardown(void *thread_state)
@@ -269,9 +269,9 @@ static bool thread_setup(void *state, unsigned thread, void **thread_state, stru
 	if (!self)
 		return ct_broken_errno(err, "ipi: memory for thread %u", thread);
 	self->shared = ipi;
-	if (ipi->kind == KIND_SHOOTDOWN)
+	if (ipi->mode == MODE_SHOOTDOWN)
 		good = map_page(self, err);
-	else if (ipi->kind == KIND_CALL)
+	else if (ipi->mode == MODE_CALL)
 		good = open_counters(self, err);
 	if (!good) {
 		thread_teardown(self);
@@ -312,14 +312,14 @@ static bool burst(void *thread_state, uint64_t *units, struct ct_error *err)
 	if (self->shared->has_partner)
 		wake_partner(self->shared);
 	for (int i = 0; i < BURST_OPS && good; i++) {
-		switch (self->shared->kind) {
-		case KIND_SHOOTDOWN:
+		switch (self->shared->mode) {
+		case MODE_SHOOTDOWN:
 			good = shoot_down(self);
 			break;
-		case KIND_MEMBARRIER:
+		case MODE_MEMBARRIER:
 			good = syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
 			break;
-		case KIND_CALL:
+		case MODE_CALL:
 			good = call(self);
 			break;
 		}
@@ -336,20 +336,20 @@ static bool available(char *why, size_t size)
 	return false;
 }
 
-static const char *const kind_names[] = {"shootdown", "membarrier", "call", NULL};
+static const char *const mode_names[] = {"shootdown", "membarrier", "call", NULL};
 
 static const struct ct_param params[] = {
-	{.name = "kind",
+	{.name = "mode",
 	 .type = CT_PARAM_CHOICE,
-	 .offset = offsetof(struct options, kind),
+	 .offset = offsetof(struct options, mode),
 	 .fallback = "shootdown",
-	 .choices = kind_names,
+	 .choices = mode_names,
 	 .help = "shootdown, membarrier: to the tenant's own other CPUs; call: to those in target"},
 	{.name = "target",
 	 .type = CT_PARAM_TEXT,
 	 .offset = offsetof(struct options, target),
 	 .fallback = "",
-	 .help = "CPUs that kind = call interrupts, as 0-3,8; empty: all that the tenant lacks"},
+	 .help = "CPUs that mode = call interrupts, as 0-3,8; empty: all that the tenant lacks"},
 	{0}};
 
 const struct ct_aggressor_ops ct_noise_ipi = {

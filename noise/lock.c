@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum kind { KIND_AUTO, KIND_SPLIT, KIND_CONTENDED };
+enum mode { MODE_AUTO, MODE_SPLIT, MODE_CONTENDED };
 
 enum {
 	LINE = 64,
@@ -33,7 +33,7 @@ enum {
 #define PROBE_LIMIT_NS (PROBE_OPS * UINT64_C(1000000))
 
 struct options {
-	int kind;
+	int mode;
 };
 
 struct lock {
@@ -126,23 +126,23 @@ static bool can_contend(const struct ct_aggressor_env *env)
 	return env->threads >= 2 && ct_place_cpu_count(env->place) >= 2;
 }
 
-static bool choose(const struct ct_aggressor_env *env, enum kind kind, bool *split,
+static bool choose(const struct ct_aggressor_env *env, enum mode mode, bool *split,
 		   struct ct_error *err)
 {
 	char why[256] = "";
 
-	*split = kind != KIND_CONTENDED && split_allowed(why, sizeof why);
+	*split = mode != MODE_CONTENDED && split_allowed(why, sizeof why);
 	if (*split)
 		return true;
-	if (kind == KIND_SPLIT)
-		return ct_broken(err, "lock: kind = split: %s", why);
+	if (mode == MODE_SPLIT)
+		return ct_broken(err, "lock: mode = split: %s", why);
 	if (can_contend(env))
 		return true;
 	return ct_usage(err,
-			"lock: kind = contended needs two threads on two CPUs, there are %u on %u; "
+			"lock: mode = contended needs two threads on two CPUs, there are %u on %u; "
 			"give the tenant more CPUs%s%s",
 			env->threads, ct_place_cpu_count(env->place),
-			why[0] ? " (split locks: " : ", or use kind = split", why[0] ? why : "");
+			why[0] ? " (split locks: " : ", or use mode = split", why[0] ? why : "");
 }
 
 static bool setup(const struct ct_aggressor_env *env, const void *opaque, void **state,
@@ -152,7 +152,7 @@ static bool setup(const struct ct_aggressor_env *env, const void *opaque, void *
 	struct lock *lock;
 	bool split;
 
-	if (!choose(env, (enum kind)options->kind, &split, err))
+	if (!choose(env, (enum mode)options->mode, &split, err))
 		return false;
 	lock = aligned_alloc(_Alignof(struct lock), sizeof *lock);
 	if (!lock)
@@ -193,14 +193,14 @@ static bool burst(void *thread_state, uint64_t *units, struct ct_error *err)
 	return true;
 }
 
-static const char *const kind_names[] = {"auto", "split", "contended", NULL};
+static const char *const mode_names[] = {"auto", "split", "contended", NULL};
 
 static const struct ct_param params[] = {
-	{.name = "kind",
+	{.name = "mode",
 	 .type = CT_PARAM_CHOICE,
-	 .offset = offsetof(struct options, kind),
+	 .offset = offsetof(struct options, mode),
 	 .fallback = "auto",
-	 .choices = kind_names,
+	 .choices = mode_names,
 	 .help = "split: across two lines, locks the bus; contended: one line that all threads "
 		 "want; auto: split where it is allowed"},
 	{0}};

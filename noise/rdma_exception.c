@@ -22,14 +22,14 @@
 #include "harness/rdma/post.h"
 #include "noise/aggressors.h"
 
-enum kind { NOT_READY, NO_ANSWER };
-static const char *const kinds[] = {"rnr", "retry", NULL};
+enum mode { NOT_READY, NO_ANSWER };
+static const char *const modes[] = {"rnr", "retry", NULL};
 
 enum { DEPTH = 16, REAP = 16, PAUSE_NS = 50000, LOOK_NS = 20000000 };
 
 struct options {
 	struct ct_rdma_options rdma;
-	int kind, type;
+	int mode, type;
 	uint64_t timer_ns, retries, qps, size;
 };
 
@@ -72,8 +72,8 @@ static struct ct_rdma_wish wish_of(const struct options *options, const struct c
 		.place = place,
 		.bytes = options->size,
 		.regions = 1,
-		.timeout = options->kind == NO_ANSWER ? timeout_code(options->timer_ns) : 0,
-		.retries = options->kind == NO_ANSWER ? (unsigned)options->retries : 0,
+		.timeout = options->mode == NO_ANSWER ? timeout_code(options->timer_ns) : 0,
+		.retries = options->mode == NO_ANSWER ? (unsigned)options->retries : 0,
 		.rnr_timer = rnr_code(options->timer_ns),
 		.rnr_longest = rnr_code(options->timer_ns) == 0,
 		.rnr_limited = true,
@@ -117,8 +117,8 @@ static void teardown(void *state)
 static bool check(const struct ct_aggressor_env *env, const struct options *options,
 		  struct ct_error *err)
 {
-	if (options->kind == NO_ANSWER && options->type != CT_RDMA_RC)
-		return ct_usage(err, "kind = retry: only the transport rc repeats");
+	if (options->mode == NO_ANSWER && options->type != CT_RDMA_RC)
+		return ct_usage(err, "mode = retry: only the transport rc repeats");
 	if (options->qps < env->threads)
 		return ct_usage(err, "qps = %llu: at least one for each of the %u threads",
 				(unsigned long long)options->qps, env->threads);
@@ -208,9 +208,9 @@ static bool is_wanted(const struct options *options, enum ibv_wc_status status)
 	case IBV_WC_SUCCESS:
 		return !fails_visibly(options);
 	case IBV_WC_RNR_RETRY_EXC_ERR:
-		return options->kind == NOT_READY;
+		return options->mode == NOT_READY;
 	case IBV_WC_RETRY_EXC_ERR:
-		return options->kind == NO_ANSWER;
+		return options->mode == NO_ANSWER;
 	case IBV_WC_WR_FLUSH_ERR:
 		return true;
 	default:
@@ -298,12 +298,12 @@ static bool sink_setup(const struct ct_peer_env *env, const void *options, void 
 	return ct_error_in(err, "rdma_exception: sink");
 }
 
-/* With kind = retry its queue pairs stay where packets are ignored. */
+/* With mode = retry its queue pairs stay where packets are ignored. */
 static bool sink_connect(void *state, const struct ct_peer_links *links, struct ct_error *err)
 {
 	struct sink *sink = state;
 
-	return sink->options->kind == NO_ANSWER ||
+	return sink->options->mode == NO_ANSWER ||
 	       ct_rdma_end_connect(&sink->end, links->texts[0], sink->env->token, CT_RDMA_PEER,
 				   err) ||
 	       ct_error_in(err, "rdma_exception: sink");
@@ -328,11 +328,11 @@ static const struct ct_peer_ops sink = {
 };
 
 static const struct ct_param params[] = {
-	{.name = "kind",
+	{.name = "mode",
 	 .type = CT_PARAM_CHOICE,
-	 .offset = offsetof(struct options, kind),
+	 .offset = offsetof(struct options, mode),
 	 .fallback = "rnr",
-	 .choices = kinds,
+	 .choices = modes,
 	 .help = "rnr: the receiver has no receives; retry: it does not acknowledge"},
 	{.name = "type",
 	 .type = CT_PARAM_CHOICE,

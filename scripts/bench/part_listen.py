@@ -20,7 +20,8 @@ import time
 from common import ROOT, CanNotMeasure, interval, text_of, verdict
 
 PART = "listen, blind: which of six aggressors was switched on, and when"
-AGGRESSORS = ("membw", "llc", "tlb", "mmap_churn", "ipi", "fork")
+# Names, and what suites/listen.ini sets for them.
+AGGRESSORS = {"membw": (), "llc": (), "tlb": (), "mmap_churn": (), "ipi": ("mode=call",), "fork": ()}
 TRIALS = int(os.environ.get("COTENANT_TRIALS", "60"))
 REPLICATES = 3
 QUIET_S, ON_S = 75, 12  # what the quiet level is made of, and some more; one trial
@@ -41,10 +42,11 @@ def do_trials(bench, draw):
     """[(aggressor, wall clock of its start)]"""
     done = []
     for _ in range(TRIALS):
-        name = draw.choice(AGGRESSORS)
+        name = draw.choice(list(AGGRESSORS))
         time.sleep(draw.uniform(*PAUSE_S))
         done.append((name, time.time()))
-        bench.run([bench.cotenant, "noise", name, f"cpus=pu:{bench.noise_cpu}", "-t", f"{ON_S}s"])
+        bench.run([bench.cotenant, "noise", name, *AGGRESSORS[name], f"cpus=pu:{bench.noise_cpu}",
+                   "-t", f"{ON_S}s"])
     time.sleep(PAUSE_S[0])
     return done
 

@@ -40,6 +40,13 @@ class ListJson(CotenantTest):
                 self.assertRegex(workload["summary"], r"\A\S[^\n]{8,}[^.\n]\Z")
                 self.assertTrue(workload["unit"])
 
+    def test_every_parameter_can_be_set_in_a_job_file(self):
+        """`kind` and the other keys of a section would never reach a parameter of the same name."""
+        for workload in self.workloads:
+            with self.subTest(workload=workload["name"]):
+                names = {param["name"] for param in workload["params"]}
+                self.assertFalse(names & {"kind", "of", "tenant", "peer", "peers"})
+
     def test_stresses_are_known_resources(self):
         for workload in self.workloads:
             with self.subTest(workload=workload["name"]):

@@ -169,7 +169,7 @@ class Aggressors(Rdma):
                           ["rdma_cache", "over=receives", "count=16"],
                           ["rdma_exception", "type=uc"],
                           ["rdma_exception", "type=ud"],
-                          ["rdma_exception", "kind=retry"],
+                          ["rdma_exception", "mode=retry"],
                           ["rdma_control", "object=qp"],
                           ["rdma_control", "object=cq", "pd=own"],
                           ["rdma_control", "shape=one_huge", "side=receiver", "threads=1"]):
@@ -183,7 +183,7 @@ class Aggressors(Rdma):
     def test_what_a_transport_lacks_is_refused(self):
         self.assert_refused(self.noise("rdma_flood", "type=ud"), USAGE, "operation = write", "ud")
         self.assert_refused(self.noise("rdma_flood", "type=uc", "operation=cas"), USAGE, "cas")
-        self.assert_refused(self.noise("rdma_exception", "type=ud", "kind=retry"), USAGE, "rc")
+        self.assert_refused(self.noise("rdma_exception", "type=ud", "mode=retry"), USAGE, "rc")
         self.assert_refused(self.noise("rdma_flood", "qps=1", "threads=2"), USAGE, "qps = 1")
 
     def test_a_victim_beside_an_aggressor(self):

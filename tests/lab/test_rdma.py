@@ -78,7 +78,7 @@ class Aggressors(LabTest):
                       ("rdma_cache", "over=receives", "count=16"),
                       ("rdma_exception", "type=uc"),
                       ("rdma_exception", "type=ud"),
-                      ("rdma_exception", "kind=retry"),
+                      ("rdma_exception", "mode=retry"),
                       ("rdma_control", "object=qp"),
                       ("rdma_control", "object=cq", "pd=own"),
                       ("rdma_control", "shape=one_huge", "side=receiver")):

@@ -506,18 +506,18 @@ static void contended_lock_needs_somebody_to_contend_with(void **state)
 
 	(void)state;
 	trial_begin(&trial, "lock", 1, 1);
-	trial_set(&trial, "kind", "contended");
+	trial_set(&trial, "mode", "contended");
 	assert_refused(&trial, CT_ERR_USAGE, "two threads on two CPUs");
 	trial_end(&trial);
 	trial_begin(&trial, "lock", 2, 1);
-	trial_set(&trial, "kind", "contended");
+	trial_set(&trial, "mode", "contended");
 	assert_refused(&trial, CT_ERR_USAGE, "two threads on two CPUs");
 	trial_end(&trial);
 }
 
 static void contended_lock_counts_every_addition(void **state)
 {
-	const struct setting settings[] = {{"kind", "contended"}, {NULL, NULL}};
+	const struct setting settings[] = {{"mode", "contended"}, {NULL, NULL}};
 
 	(void)state;
 	if (cpus_allowed() < 2)
@@ -533,7 +533,7 @@ static void split_lock_works_or_says_why_not(void **state)
 
 	(void)state;
 	trial_begin(&trial, "lock", 1, 1);
-	trial_set(&trial, "kind", "split");
+	trial_set(&trial, "mode", "split");
 	if (trial_setup(&trial, &err)) {
 		assert_true(trial_run(&trial, &units, &err));
 		assert_int_equal(units, 8 * 64);
@@ -583,7 +583,7 @@ static void membarrier_interrupts_the_partner(void **state)
 		struct trial trial;
 
 		trial_begin(&trial, "ipi", 1, 2);
-		trial_set(&trial, "kind", "membarrier");
+		trial_set(&trial, "mode", "membarrier");
 		trial.bursts = 5000;
 		asked += live(&trial);
 		trial_end(&trial);
@@ -614,7 +614,7 @@ static void shootdown_on_one_cpu_is_refused(void **state)
 	if (cpus_allowed() < 2)
 		skip();
 	trial_begin(&trial, "ipi", 1, 1);
-	assert_refused(&trial, CT_ERR_USAGE, "kind = call");
+	assert_refused(&trial, CT_ERR_USAGE, "mode = call");
 	trial_end(&trial);
 }
 
@@ -628,7 +628,7 @@ static void calls_interrupt_other_cpus_or_say_what_right_is_missing(void **state
 	if (cpus_allowed() < 2)
 		skip();
 	trial_begin(&trial, "ipi", 1, 1);
-	trial_set(&trial, "kind", "call");
+	trial_set(&trial, "mode", "call");
 	assert_true(trial_setup(&trial, &err));
 	if (trial_run(&trial, &units, &err))
 		assert_int_equal(units, 8 * 8);
