@@ -73,6 +73,8 @@ static bool open_store(struct campaign *campaign, struct ct_error *err)
 		return ct_broken(err, "memory for the campaign's header");
 	good = request->resume ? ct_store_resume(&campaign->store, request->output, header, err)
 			       : ct_store_create(&campaign->store, request->output, header, err);
+	if (good && ct_store_damage(campaign->store)[0])
+		warn(campaign, ct_store_damage(campaign->store));
 	if (good)
 		judge_selfcheck(campaign, json_object_get(header, "calibration"));
 	json_decref(header);

@@ -186,3 +186,19 @@ int ct_frame_reader_next(struct ct_frame_reader *reader, struct ct_frame_header 
 	reader->start += sizeof *header + header->length;
 	return 1;
 }
+
+size_t ct_frame_reader_skip(struct ct_frame_reader *reader)
+{
+	static const uint32_t magic = CT_FRAME_MAGIC;
+	const size_t before = reader->start, left = reader->used - reader->start;
+	const unsigned char *from = reader->bytes + reader->start + 1, *found;
+
+	if (left == 0)
+		return 0;
+	found = memmem(from, left - 1, &magic, sizeof magic);
+	if (found)
+		reader->start = (size_t)(found - reader->bytes);
+	else /* the magic number may have begun */
+		reader->start += left >= sizeof magic ? left - sizeof magic + 1 : 1;
+	return reader->start - before;
+}

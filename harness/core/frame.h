@@ -66,5 +66,10 @@ bool ct_frame_reader_fill(struct ct_frame_reader *reader, int fd, const char *wh
  */
 int ct_frame_reader_next(struct ct_frame_reader *reader, struct ct_frame_header *header,
 			 const void **payload, const char *what, struct ct_error *err);
+/*
+ * For files, which may be damaged: goes on to the next byte that may begin a frame, as far as bytes
+ * are at hand. Returns how many bytes it passed; 0: none are left.
+ */
+size_t ct_frame_reader_skip(struct ct_frame_reader *reader);
 
 #endif

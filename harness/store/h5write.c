@@ -22,7 +22,7 @@ static const struct ct_layout *const layouts[N_TABLES] = {
 struct build {
 	const char *journal_path;
 	hid_t file;
-	struct ct_journal_index index;
+	const struct ct_journal_index *index;
 	json_t *header;
 	struct ct_table_writer tables[N_TABLES];
 	size_t commit; /* the commit whose frames come next */
@@ -388,7 +388,7 @@ static bool append_log(struct build *build, const struct ct_journal_frame *frame
 static bool append_frame(void *context, const struct ct_journal_frame *frame, struct ct_error *err)
 {
 	struct build *build = context;
-	const struct ct_journal_index *index = &build->index;
+	const struct ct_journal_index *index = build->index;
 
 	if (frame->type == CT_JOURNAL_LOG)
 		return append_log(build, frame, err);
@@ -409,7 +409,7 @@ static bool append_frame(void *context, const struct ct_journal_frame *frame, st
 
 static bool write_tables(struct build *build, int fd, struct ct_error *err)
 {
-	const struct ct_journal_index *index = &build->index;
+	const struct ct_journal_index *index = build->index;
 	const uint64_t rows[N_TABLES] = {
 		[BLOCKS] = index->n_commits,
 		[PHASES] = index->phases,
@@ -468,21 +468,19 @@ static bool close_file(struct build *build, struct ct_error *err)
 	return ok;
 }
 
-bool ct_h5_build(const char *path, int fd, const char *journal_path, bool complete,
-		 struct ct_error *err)
+bool ct_h5_build(const char *path, int fd, const char *journal_path,
+		 const struct ct_journal_index *index, bool complete, struct ct_error *err)
 {
-	struct build build = {.journal_path = journal_path, .file = H5I_INVALID_HID};
+	struct build build = {
+		.journal_path = journal_path, .file = H5I_INVALID_HID, .index = index};
 	json_error_t where;
 	struct ct_error ignored;
 	bool ok;
 
 	ct_h5_quiet();
-	ok = ct_journal_index_make(&build.index, fd, journal_path, err);
-	if (ok) {
-		build.header = json_loads(build.index.header, 0, &where);
-		ok = build.header ||
-		     ct_usage(err, "%s: its header is not JSON: %s", journal_path, where.text);
-	}
+	build.header = json_loads(index->header, 0, &where);
+	ok = build.header ||
+	     ct_usage(err, "%s: its header is not JSON: %s", journal_path, where.text);
 	if (ok) {
 		build.file = create_file(path);
 		ok = build.file >= 0 || hdf5_failed("the file", err);
@@ -493,6 +491,5 @@ bool ct_h5_build(const char *path, int fd, const char *journal_path, bool comple
 	ok = close_file(&build, ok ? err : &ignored) && ok;
 	json_decref(build.header);
 	ct_counters_free(build.counters, build.n_counters);
-	ct_journal_index_free(&build.index);
 	return ok || ct_error_in(err, "%s", path);
 }

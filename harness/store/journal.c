@@ -7,39 +7,76 @@
 
 #include "harness/core/frame.h"
 
+/* Where a walk through a journal is. */
+struct walk {
+	struct ct_frame_reader reader;
+	const char *path;
+	uint64_t at;       /* offset in the file of what the reader has at hand */
+	uint64_t good_end; /* of the last whole frame */
+	uint64_t wasted;   /* bytes of frames whose checksum was taken in vain */
+	ct_journal_visit *visit;
+	void *context;
+};
+
+/* Tells of the bytes since the last whole frame, if there are any, then of this one. */
+static bool visit_frame(struct walk *walk, const struct ct_frame_header *header,
+			const void *payload, struct ct_error *err)
+{
+	const struct ct_journal_frame gap = {
+		.type = CT_JOURNAL_GAP, .begin = walk->good_end, .end = walk->at};
+	const struct ct_journal_frame frame = {.type = header->type,
+					       .payload = payload,
+					       .length = header->length,
+					       .begin = walk->at,
+					       .end = walk->at + sizeof *header + header->length};
+
+	if ((gap.begin < gap.end && !walk->visit(walk->context, &gap, err)) ||
+	    !walk->visit(walk->context, &frame, err))
+		return false;
+	walk->at = walk->good_end = frame.end;
+	return true;
+}
+
+/*
+ * Past what is no whole frame; *more is false at the end of the file. Nothing in an honest journal
+ * looks like a frame and is none, so that little is ever checked in vain: a file made to cost time
+ * is given up.
+ */
+static bool skip(struct walk *walk, const struct ct_frame_header *header, bool *more,
+		 struct ct_error *err)
+{
+	const size_t passed = ct_frame_reader_skip(&walk->reader);
+
+	*more = passed > 0;
+	walk->at += passed;
+	if (header && header->magic == CT_FRAME_MAGIC && header->length <= CT_FRAME_MAX)
+		walk->wasted += header->length;
+	return walk->wasted <= CT_FRAME_MAX + 4 * walk->at ||
+	       ct_usage(err, "%s: damaged in too many places: remove it and start again",
+			walk->path);
+}
+
 bool ct_journal_walk(int fd, const char *path, ct_journal_visit *visit, void *context,
 		     uint64_t *good_end, struct ct_error *err)
 {
-	struct ct_frame_reader reader = {0};
-	struct ct_frame_header header;
-	const void *payload;
-	bool ok = true;
+	struct walk walk = {.path = path, .visit = visit, .context = context};
+	bool ok = lseek(fd, 0, SEEK_SET) >= 0 || ct_broken_errno(err, "%s: reading", path);
+	bool more = true;
 
-	*good_end = 0;
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return ct_broken_errno(err, "%s: reading", path);
-	for (;;) {
-		struct ct_journal_frame frame = {.begin = *good_end};
-		int got = ct_frame_reader_next(&reader, &header, &payload, path, NULL);
+	while (ok && more) {
+		struct ct_frame_header header;
+		const void *payload;
+		int got = ct_frame_reader_next(&walk.reader, &header, &payload, path, NULL);
 
-		if (got < 0 || (got == 0 && reader.at_end))
-			break;
-		if (got == 0) {
-			ok = ct_frame_reader_fill(&reader, fd, path, err);
-			if (!ok)
-				break;
-			continue;
-		}
-		frame.type = header.type;
-		frame.payload = payload;
-		frame.length = header.length;
-		frame.end = frame.begin + sizeof header + header.length;
-		ok = visit(context, &frame, err);
-		if (!ok)
-			break;
-		*good_end = frame.end;
+		if (got > 0)
+			ok = visit_frame(&walk, &header, payload, err);
+		else if (got == 0 && !walk.reader.at_end)
+			ok = ct_frame_reader_fill(&walk.reader, fd, path, err);
+		else
+			ok = skip(&walk, got < 0 ? &header : NULL, &more, err);
 	}
-	ct_frame_reader_free(&reader);
+	*good_end = walk.good_end;
+	ct_frame_reader_free(&walk.reader);
 	return ok;
 }
 
@@ -191,6 +228,7 @@ struct indexing {
 	struct ct_journal_index *index;
 	const char *path;
 	struct attempt attempt;
+	bool after_gap; /* some frames of the block at hand may be lost */
 };
 
 static bool damaged(const struct indexing *work, const struct ct_journal_frame *frame,
@@ -274,6 +312,11 @@ static bool index_block(struct indexing *work, const struct ct_journal_frame *fr
 	if (!ct_journal_block_decode(&block, frame))
 		return damaged(work, frame, err);
 	free(block.message);
+	if (work->after_gap) {
+		work->after_gap = false;
+		*attempt = (struct attempt){0};
+		return true;
+	}
 	commit.cell = block.cell;
 	commit.block = block.block;
 	if (attempt->open && (attempt->cell != block.cell || attempt->block != block.block))
@@ -302,13 +345,27 @@ static bool index_header(struct indexing *work, const struct ct_journal_frame *f
 	return work->index->header || ct_broken_errno(err, "%s: memory for its header", work->path);
 }
 
+/* The next commit does not count: frames of its block may be among what is lost. Most often it is
+ * that of the block in which the damage is. */
+static void index_gap(struct indexing *work, const struct ct_journal_frame *frame)
+{
+	if (work->index->gaps++ == 0)
+		work->index->first_gap = frame->begin;
+	work->index->gap_bytes += frame->end - frame->begin;
+	work->attempt = (struct attempt){0};
+	work->after_gap = true;
+}
+
 static bool index_frame(void *context, const struct ct_journal_frame *frame, struct ct_error *err)
 {
 	struct indexing *work = context;
 
-	if (frame->begin == 0 && frame->type != CT_JOURNAL_HEADER)
+	if (frame->begin == 0 && frame->type != CT_JOURNAL_HEADER && frame->type != CT_JOURNAL_GAP)
 		return damaged(work, frame, err);
 	switch (frame->type) {
+	case CT_JOURNAL_GAP:
+		index_gap(work, frame);
+		return true;
 	case CT_JOURNAL_HEADER:
 		return index_header(work, frame, err);
 	case CT_JOURNAL_RAW:
@@ -322,6 +379,7 @@ static bool index_frame(void *context, const struct ct_journal_frame *frame, str
 		return true;
 	case CT_JOURNAL_RESUMED:
 		work->attempt = (struct attempt){0};
+		work->after_gap = false;
 		return true;
 	}
 	return damaged(work, frame, err);

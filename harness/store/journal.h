@@ -31,20 +31,21 @@ enum ct_journal_type {
 	CT_JOURNAL_PHASE,
 	CT_JOURNAL_BLOCK,
 	CT_JOURNAL_LOG,
-	CT_JOURNAL_RESUMED
+	CT_JOURNAL_RESUMED,
+	CT_JOURNAL_GAP = 0x10000 /* none that is written: damaged bytes, with good frames behind */
 };
 
 struct ct_journal_frame {
 	enum ct_journal_type type;
-	const unsigned char *payload;
+	const unsigned char *payload; /* NULL for a gap */
 	size_t length;
 	uint64_t begin, end; /* offsets in the journal */
 };
 
 /*
- * Hands every whole frame to `visit`, in order. Ends at the end of the file or at the first frame
- * that is torn or damaged; *good_end is where the last good one ends. False when reading or `visit`
- * fails.
+ * Hands every whole frame to `visit`, in order, and every gap between them: bytes that are no whole
+ * frame, because a disk has lost or changed some. *good_end is where the last whole frame ends;
+ * what is behind it is a torn end. False when reading or `visit` fails.
  */
 typedef bool ct_journal_visit(void *context, const struct ct_journal_frame *frame,
 			      struct ct_error *err);
@@ -63,6 +64,8 @@ struct ct_journal_index {
 	size_t n_commits, capacity;
 	uint64_t phases, histogram, epochs, noise, slowest, readings, raw, log;
 	uint64_t good_end;
+	size_t gaps; /* damaged places; the first begins at first_gap */
+	uint64_t first_gap, gap_bytes;
 };
 bool ct_journal_index_make(struct ct_journal_index *index, int fd, const char *path,
 			   struct ct_error *err);

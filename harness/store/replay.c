@@ -9,6 +9,7 @@
 /* The phases since the last commit; those of a block that was never committed are dropped. */
 struct replay {
 	struct ct_block_record record;
+	bool after_gap; /* as in the index: the next commit does not count */
 	ct_store_block_fn *use;
 	void *context;
 };
@@ -56,7 +57,8 @@ static bool commit(struct replay *replay, const struct ct_journal_frame *frame,
 	record->visit = info.visit;
 	record->status = info.status;
 	free(info.message);
-	good = replay->use(replay->context, record, err);
+	good = replay->after_gap || replay->use(replay->context, record, err);
+	replay->after_gap = false;
 	ct_block_record_free(record);
 	return good;
 }
@@ -72,7 +74,9 @@ static bool take(void *context, const struct ct_journal_frame *frame, struct ct_
 	case CT_JOURNAL_BLOCK:
 		return commit(replay, frame, err);
 	case CT_JOURNAL_RESUMED:
+	case CT_JOURNAL_GAP:
 		ct_block_record_free(&replay->record);
+		replay->after_gap = frame->type == CT_JOURNAL_GAP;
 		return true;
 	default:
 		return true;

@@ -28,6 +28,7 @@ struct ct_store {
 	size_t n_committed; /* blocks, for messages */
 	bool full;          /* the disk was, at the last failure */
 	bool may_replace;   /* an earlier, incomplete result of this very campaign */
+	char damage[192];   /* what was found of it when it was resumed; "": none */
 	void *committed;    /* tsearch tree of uint64_t: cell << 32 | block */
 
 	/* The block whose raw samples are coming in. */
@@ -376,6 +377,13 @@ static bool reopen(struct ct_store *store, const struct ct_journal_index *index,
 	     ct_broken_errno(err, "%s: cutting its torn end", store->journal_path);
 	for (size_t i = 0; ok && i < index->n_commits; i++)
 		ok = remember(store, index->commits[i].cell, index->commits[i].block, err);
+	if (index->gaps > 0)
+		snprintf(store->damage, sizeof store->damage,
+			 "the journal is damaged in %zu place%s, %llu bytes, the first at byte "
+			 "%llu: what was measured there is measured again; look at the disk",
+			 index->gaps, index->gaps == 1 ? "" : "s",
+			 (unsigned long long)index->gap_bytes,
+			 (unsigned long long)index->first_gap);
 	snprintf(text, sizeof text,
 		 "resumed after %zu blocks; %lld bytes of an unfinished write cut",
 		 index->n_commits, (long long)(size - (off_t)store->good_end));
@@ -410,6 +418,11 @@ bool ct_store_resume(struct ct_store **out, const char *path, const json_t *head
 	else
 		store_free(store);
 	return ok;
+}
+
+const char *ct_store_damage(const struct ct_store *store)
+{
+	return store->damage;
 }
 
 bool ct_store_each_block(const struct ct_store *store, ct_store_block_fn *use, void *context,
@@ -529,6 +542,7 @@ static bool publish(const struct ct_store *store, struct ct_error *err)
 
 struct build {
 	const struct ct_store *store;
+	const struct ct_journal_index *index;
 	bool complete;
 };
 
@@ -537,37 +551,71 @@ static bool build(void *context, struct ct_error *err)
 	const struct build *asked = context;
 	const struct ct_store *store = asked->store;
 
-	return ct_h5_build(store->temporary_path, store->fd, store->journal_path, asked->complete,
-			   err);
+	return ct_h5_build(store->temporary_path, store->fd, store->journal_path, asked->index,
+			   asked->complete, err);
+}
+
+/* What was promised to be there: a disk may give back something else than it was given. */
+static bool read_back(const struct ct_store *store, struct ct_journal_index *index,
+		      struct ct_error *err)
+{
+	if (!ct_journal_index_make(index, store->fd, store->journal_path, err))
+		return false;
+	if (index->n_commits == store->n_committed)
+		return true;
+	ct_broken(err,
+		  "%s: %zu of %zu finished blocks can't be read back, the journal is damaged at "
+		  "byte %llu; look at the disk, then run again with --resume, which measures them "
+		  "anew",
+		  store->journal_path, store->n_committed - index->n_commits, store->n_committed,
+		  (unsigned long long)(index->gaps > 0 ? index->first_gap : index->good_end));
+	ct_journal_index_free(index);
+	return false;
+}
+
+/* After the error. Returns false. */
+static bool all_is_safe(const struct ct_store *store, struct ct_error *err)
+{
+	if (err) {
+		size_t n = strlen(err->text);
+
+		snprintf(err->text + n, sizeof err->text - n,
+			 "; everything measured is safe in %s: mend that, then run again with "
+			 "--resume",
+			 store->journal_path);
+	}
+	return false;
+}
+
+/* Guarded: when a write fails, HDF5 keeps a file open that crashes its own exit handler. */
+static bool build_and_publish(const struct ct_store *store, const struct ct_journal_index *index,
+			      bool complete, struct ct_error *err)
+{
+	struct build asked = {.store = store, .index = index, .complete = complete};
+
+	if (ct_guarded(build, &asked, store->temporary_path, err) &&
+	    sync_file(store->temporary_path, err) && publish(store, err))
+		return true;
+	unlink(store->temporary_path);
+	return all_is_safe(store, err);
 }
 
 bool ct_store_finish(struct ct_store *store, bool complete, struct ct_error *err)
 {
-	struct build asked = {.store = store, .complete = complete};
-	/* Guarded: when a write fails, HDF5 keeps a file open that crashes its own exit handler. */
+	struct ct_journal_index index = {0};
 	bool ok;
 
 	/* Whatever a crash, or somebody who wants us to write through a link, has left there. */
 	unlink(store->temporary_path);
-	ok = sync_journal(store, err) && ct_guarded(build, &asked, store->temporary_path, err) &&
-	     sync_file(store->temporary_path, err) && publish(store, err);
-
+	ok = (sync_journal(store, err) || all_is_safe(store, err)) &&
+	     read_back(store, &index, err) && build_and_publish(store, &index, complete, err);
 	if (ok) {
 		/* The new name must be on the disk before the old one goes. */
 		sync_directory(store->path);
 		if (complete && unlink(store->journal_path) == 0)
 			sync_directory(store->path);
-	} else {
-		unlink(store->temporary_path);
-		if (err) {
-			size_t n = strlen(err->text);
-
-			snprintf(err->text + n, sizeof err->text - n,
-				 "; everything measured is safe in %s: mend that, then run again "
-				 "with --resume",
-				 store->journal_path);
-		}
 	}
+	ct_journal_index_free(&index);
 	store_free(store);
 	return ok;
 }

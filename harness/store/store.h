@@ -30,7 +30,7 @@ bool ct_store_create(struct ct_store **store, const char *path, const json_t *he
 /*
  * Opens the journal that an interrupted campaign left. `header` must describe the same plan (same
  * "plan" member: job, seed, cells, order); the message says what differs. A torn last frame is cut
- * off.
+ * off; blocks that the disk has damaged since are told (ct_store_damage) and count as never run.
  */
 bool ct_store_resume(struct ct_store **store, const char *path, const json_t *header,
 		     struct ct_error *err);
@@ -50,6 +50,8 @@ typedef bool ct_store_block_fn(void *context, const struct ct_block_record *reco
 			       struct ct_error *err);
 bool ct_store_each_block(const struct ct_store *store, ct_store_block_fn *use, void *context,
 			 struct ct_error *err);
+/* What resume found damaged in the journal, one line; "": nothing. */
+const char *ct_store_damage(const struct ct_store *store);
 /* Whether a block was finished before the interruption. */
 bool ct_store_has(const struct ct_store *store, uint32_t cell, uint32_t block);
 

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -145,6 +146,47 @@ static void a_frame_that_comes_twice_or_never_ends_the_conversation(void **state
 	assert_non_null(strstr(err.text, "twice"));
 }
 
+static void a_reader_finds_the_next_frame_behind_damage(void **state)
+{
+	static const char noise[] = "CTF1 CTF CTF1CT"; /* looks like one, and ends as one begins */
+	struct ct_frame_reader reader = {0};
+	struct ct_frame_header header;
+	struct ct_error err = {0};
+	const void *payload;
+	size_t passed = 0;
+	char path[] = "/tmp/cotenant-frames-XXXXXX";
+	int fd = mkstemp(path), got;
+
+	(void)state;
+	assert_true(fd >= 0);
+	unlink(path);
+	assert_int_equal(write(fd, noise, sizeof noise - 1), sizeof noise - 1);
+	assert_true(ct_frame_write(fd, 7, "good", 4, "test", &err));
+	assert_int_equal(write(fd, "CTF", 3), 3);
+	lseek(fd, 0, SEEK_SET);
+	assert_int_equal(ct_frame_reader_skip(&reader), 0);
+	while ((got = ct_frame_reader_next(&reader, &header, &payload, "test", NULL)) < 1) {
+		if (got == 0 && !reader.at_end)
+			assert_true(ct_frame_reader_fill(&reader, fd, "test", &err));
+		else
+			passed += ct_frame_reader_skip(&reader);
+		assert_true(passed < sizeof noise);
+	}
+	assert_int_equal(passed, sizeof noise - 1);
+	assert_int_equal(header.type, 7);
+	assert_memory_equal(payload, "good", 4);
+	for (passed = 0; passed < 3;) {
+		size_t step = ct_frame_reader_skip(&reader);
+
+		assert_true(step > 0);
+		passed += step;
+	}
+	assert_int_equal(passed, 3);
+	assert_int_equal(ct_frame_reader_skip(&reader), 0);
+	ct_frame_reader_free(&reader);
+	close(fd);
+}
+
 static void writing_to_a_closed_pipe_is_an_error(void **state)
 {
 	(void)state;
@@ -162,6 +204,7 @@ int main(void)
 		cmocka_unit_test(frames_arrive_whole_however_they_are_cut),
 		cmocka_unit_test(garbage_is_refused_with_a_message),
 		cmocka_unit_test(a_frame_that_comes_twice_or_never_ends_the_conversation),
+		cmocka_unit_test(a_reader_finds_the_next_frame_behind_damage),
 		cmocka_unit_test(writing_to_a_closed_pipe_is_an_error),
 	};
 

@@ -366,6 +366,118 @@ static void a_kill_at_any_byte_loses_no_committed_block(void **state)
 	free(bytes);
 }
 
+static void change_byte(const char *path, size_t offset)
+{
+	int fd = open(path, O_RDWR);
+	unsigned char byte;
+
+	assert_int_equal(pread(fd, &byte, 1, (off_t)offset), 1);
+	byte ^= 0x10;
+	assert_int_equal(pwrite(fd, &byte, 1, (off_t)offset), 1);
+	close(fd);
+}
+
+static size_t count_block(const struct ct_store *store, uint32_t n)
+{
+	size_t found = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		found += ct_store_has(store, i, 1);
+	return found;
+}
+
+static bool count_replayed(void *context, const struct ct_block_record *record,
+			   struct ct_error *err)
+{
+	(void)record;
+	(void)err;
+	++*(size_t *)context;
+	return true;
+}
+
+/*
+ * Whatever byte a disk changes, only the block it is in is measured again; and the one after it
+ * where the damage is in the commit, since that one's first frames might have been in it as well.
+ */
+static void damage_at_any_byte_costs_two_blocks_at_most(void **state)
+{
+	enum { BLOCKS = 4, EVERY = 7 };
+	const struct place *place = *state;
+	struct ct_store *store = create(place, 2);
+	size_t header_end = size_of(place->journal), ends[BLOCKS], size, replayed;
+	struct ct_error err = {0};
+
+	for (uint32_t i = 0; i < BLOCKS; i++) {
+		assert_true(put_block(store, i, 1, 3, 1, &err));
+		ends[i] = size_of(place->journal);
+	}
+	ct_store_abandon(store);
+	size = size_of(place->journal);
+	for (size_t at = header_end; at < size; at += EVERY) {
+		uint32_t hit = 0;
+		size_t begin;
+		bool cut;
+
+		while (at >= ends[hit])
+			hit++;
+		begin = hit > 0 ? ends[hit - 1] : header_end;
+		change_byte(place->journal, at);
+		store = resume(place, 2);
+		for (uint32_t i = 0; i < BLOCKS; i++) {
+			if (i != hit + 1 || at < (begin + ends[hit]) / 2)
+				assert_int_equal(ct_store_has(store, i, 1), i != hit);
+		}
+		assert_true(hit == BLOCKS - 1 || ct_store_damage(store)[0]);
+		cut = !ct_store_damage(store)[0];
+		replayed = 0;
+		assert_true(ct_store_each_block(store, count_replayed, &replayed, &err));
+		assert_int_equal(replayed, count_block(store, BLOCKS));
+		ct_store_abandon(store);
+		/* Resuming has added its own frames, behind a last block that it has cut if its
+		 * commit was hit: nothing good was behind that. */
+		if (cut)
+			break;
+		assert_int_equal(truncate(place->journal, (off_t)size), 0);
+		change_byte(place->journal, at);
+	}
+}
+
+static void what_was_damaged_is_measured_again(void **state)
+{
+	const struct place *place = *state;
+	struct ct_store *store = create(place, 2);
+	struct ct_results *results;
+	struct ct_error err = {0};
+	size_t end;
+
+	assert_true(put_block(store, 0, 0, 50, 4, &err));
+	end = size_of(place->journal);
+	for (uint32_t i = 1; i < 3; i++)
+		assert_true(put_block(store, i, 0, 50, 4, &err));
+	/* While it is open: what is finished is no longer what was promised, and nothing is made.
+	 */
+	change_byte(place->journal, end + 100);
+	assert_false(ct_store_finish(store, true, &err));
+	assert_int_equal(err.kind, CT_ERR_ENVIRONMENT);
+	assert_non_null(strstr(err.text, "1 of 3 finished blocks can't be read back"));
+	assert_non_null(strstr(err.text, "--resume"));
+	assert_false(there(place->path));
+	assert_true(there(place->journal));
+
+	store = resume(place, 2);
+	assert_non_null(strstr(ct_store_damage(store), "damaged in 1 place"));
+	for (uint32_t i = 0; i < 3; i++) {
+		if (!ct_store_has(store, i, 0))
+			assert_true(put_block(store, i, 0, 50, 4, &err));
+	}
+	finish(store, true);
+	assert_valid(place->path);
+	assert_true(ct_results_open(&results, place->path, &err));
+	assert_int_equal(ct_results_tables(results)->n_blocks, 3);
+	assert_int_equal(ct_results_tables(results)->n_raw, 3 * 5 * 2 * 4);
+	ct_results_close(results);
+}
+
 /* Raw samples come before it is known that their epoch does not count. */
 static void raw_samples_that_do_not_count_are_nobodys(void **state)
 {
@@ -630,6 +742,8 @@ int main(void)
 		TEST(everything_written_is_read_back),
 		TEST(failed_blocks_are_kept_with_their_reason),
 		TEST(a_kill_at_any_byte_loses_no_committed_block),
+		TEST(damage_at_any_byte_costs_two_blocks_at_most),
+		TEST(what_was_damaged_is_measured_again),
 		TEST(raw_samples_that_do_not_count_are_nobodys),
 		TEST(a_resumed_campaign_holds_every_block_once),
 		TEST(another_plan_is_refused_and_the_difference_is_named),
