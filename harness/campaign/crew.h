@@ -11,24 +11,10 @@
 #include <stdint.h>
 
 #include "harness/campaign/job.h"
+#include "harness/campaign/placement.h"
 #include "harness/core/error.h"
 #include "harness/net/peer.h"
 #include "harness/tenant/link.h"
-
-/* Where a tenant really is: what its worker answered. */
-struct ct_placement {
-	char *cpus;              /* "0-3": OS indexes */
-	char *nodes;             /* "0" or "" */
-	char *boot_id;           /* tells hosts apart */
-	char *netns;             /* its network namespace, as the kernel names it; "": not known */
-	int64_t clock_offset_ns; /* to add to its clock to get the controller's */
-	int64_t clock_error_ns;  /* the offset is right within this; 0: the same clock */
-	json_t *probe;           /* its own environment, as seen from behind the boundary */
-	json_t *function;        /* what its `nic` is (harness/net/function.h); NULL: names none */
-	/* What its workloads were given of a GPU, as the first that uses one told it (device.h);
-	 * NULL: none did. Later ones must be given the same. */
-	json_t *gpu;
-};
 
 /* A workload to start: one entry of the job as one config sees it. Nothing here is owned. */
 struct ct_actor {
@@ -76,21 +62,6 @@ struct ct_actor ct_actor_of_aggressor(const struct ct_aggressor_entry *entry,
 bool ct_crew_open(struct ct_crew *crew, struct ct_links *links, const struct ct_crew_setup *setup,
 		  struct ct_error *err);
 void ct_crew_close(struct ct_crew *crew);
-
-/*
- * Asks a worker behind the tenant's boundary where the tenant is. `others` (n of them) are tenants
- * resolved before, to which its location may refer. Strings of *placement are the caller's.
- */
-bool ct_place_tenant(struct ct_links *links, const struct ct_tenant *tenant,
-		     const struct ct_tenant *others, const struct ct_placement *other_placements,
-		     size_t n, const char *token, struct ct_placement *placement,
-		     struct ct_error *err);
-/*
- * As the result file keeps it: the tenant's own probe only where it can differ from the machine's,
- * behind a launcher or under limits.
- */
-json_t *ct_placement_json(const struct ct_placement *placement, const struct ct_tenant *tenant);
-void ct_placement_free(struct ct_placement *placement);
 
 /* Fills `token` with random hex digits. */
 bool ct_token_make(char token[CT_TOKEN_LENGTH + 1], struct ct_error *err);

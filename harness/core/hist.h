@@ -21,6 +21,8 @@
 #define CT_HIST_SUB_BITS 10u                       /* 1024 buckets an octave */
 #define CT_HIST_MAX_PS   ((UINT64_C(1) << 47) - 1) /* 140.7 s */
 #define CT_HIST_BUCKETS  ((46u - CT_HIST_SUB_BITS + 2u) << CT_HIST_SUB_BITS)
+/* Relative: what is closer together may be the same value in two buckets. */
+#define CT_HIST_RESOLUTION (1.0 / (1u << CT_HIST_SUB_BITS))
 
 /* Index of the bucket that holds `ps`; clamped to the last bucket. About 2 ns. */
 static inline uint32_t ct_hist_index(uint64_t ps)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/core/hist.h"
 #include "harness/decide/evidence.h"
 #include "harness/stats/paired.h"
 
@@ -33,13 +34,11 @@ bool ct_quantile_carried(uint64_t samples, double q)
 
 int ct_effect_clear(const struct ct_effect *effect)
 {
-	const double resolution = 1.0 / 1024;
-
 	if (effect->carry != CT_CARRY_OK)
 		return 0;
-	if (effect->slowdown.lo > 1 + resolution)
+	if (effect->slowdown.lo > 1 + CT_HIST_RESOLUTION)
 		return 1;
-	return effect->slowdown.hi < 1 - resolution ? -1 : 0;
+	return effect->slowdown.hi < 1 - CT_HIST_RESOLUTION ? -1 : 0;
 }
 
 static uint64_t fewest_samples(const struct ct_cell_evidence *cell, bool recovery)

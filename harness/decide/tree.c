@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "harness/core/hist.h"
 #include "harness/core/resource.h"
 #include "harness/decide/predict_internal.h"
 #include "harness/stats/distributions.h"
@@ -129,9 +130,7 @@ static double p_of(const struct ct_cell_analysis *cell, size_t k)
 
 static bool felt(const struct ct_cell_analysis *cell, size_t k, double adjusted, double alpha)
 {
-	const double resolution = 1.0 / 1024;
-
-	return adjusted <= alpha && cell->quantiles[k].slowdown.value > 1 + resolution;
+	return adjusted <= alpha && cell->quantiles[k].slowdown.value > 1 + CT_HIST_RESOLUTION;
 }
 
 static enum ct_tree_verdict verdict_of(bool predicted, bool is_felt)

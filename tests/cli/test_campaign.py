@@ -3,9 +3,12 @@
 import json
 import os
 import signal
+import struct
 import subprocess
 import time
 import unittest
+
+import h5py
 
 from cotenant_test import COTENANT, ENVIRONMENT, INTERRUPTED, USAGE, CotenantTest
 
@@ -173,6 +176,30 @@ class Interrupted(CampaignTest):
         self.assertFalse(os.path.exists(result))
         self.run_ok("run", suite, "-o", result, "--resume", "-q")
         self.run_ok("validate", result)
+
+    def test_a_block_that_the_disk_has_damaged_is_measured_again(self):
+        suite = self.file("planted.ini", SHARED_CORE)
+        result = self.path("damaged.h5")
+        process = self.start(suite, result)
+        self.wait_for_blocks(process, 3)
+        process.kill()
+        self.rest_of(process)
+        process.wait()
+        with open(result + ".journal", "r+b") as journal:
+            header_length = struct.unpack("<IHHII", journal.read(16))[3]
+            journal.seek(16 + header_length + 100)  # in the first block
+            byte = journal.read(1)[0]
+            journal.seek(-1, os.SEEK_CUR)
+            journal.write(bytes([byte ^ 1]))
+        resumed = self.run_ok("run", suite, "-o", result, "--resume")
+        self.assertIn("damaged in 1 place", resumed.stderr)
+        self.run_ok("validate", result)
+        data = json.loads(self.run_ok("export", result, "--format", "json").stdout)
+        self.assertTrue(all(cell["blocks"] == 4 for cell in data["cells"]), data["cells"])
+        with h5py.File(result) as file:
+            log = [text.decode() for text in file["log/text"]]
+        self.assertTrue(any("resumed after 2 blocks" in text for text in log), log)
+        self.assertTrue(any("damaged in 1 place" in text for text in log), log)
 
     def test_a_killed_worker_costs_one_block_and_exit_4(self):
         suite = self.file("planted.ini", SHARED_CORE)

@@ -156,10 +156,12 @@ class Predict(CotenantTest):
         single, _ = self.campaign(aggressors=1)
         self.assert_refused(self.cotenant("predict", single), INCONCLUSIVE, "nothing to predict")
 
-    def test_the_suite_of_pairs_can_be_planned(self):
-        run = self.cotenant("plan", ROOT / "suites" / "pairs.ini", "--json")
-        self.assert_good(run)
-        self.assertEqual(len(json.loads(run.stdout)["cells"]), 3 * (6 + 15))
+    def test_the_suites_of_pairs_can_be_planned(self):
+        for suite, neighbours in (("pairs.ini", 6), ("overcommit.ini", 5)):
+            run = self.cotenant("plan", ROOT / "suites" / suite, "--json")
+            self.assert_good(run)
+            pairs = neighbours * (neighbours - 1) // 2
+            self.assertEqual(len(json.loads(run.stdout)["cells"]), 3 * (neighbours + pairs))
 
 
 if __name__ == "__main__":
