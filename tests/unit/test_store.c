@@ -401,7 +401,7 @@ static bool count_replayed(void *context, const struct ct_block_record *record,
  */
 static void damage_at_any_byte_costs_two_blocks_at_most(void **state)
 {
-	enum { BLOCKS = 4, EVERY = 7 };
+	enum { BLOCKS = 3, EVERY = 7 };
 	const struct place *place = *state;
 	struct ct_store *store = create(place, 2);
 	size_t header_end = size_of(place->journal), ends[BLOCKS], size, replayed;
