@@ -191,11 +191,11 @@ size_t ct_frame_reader_skip(struct ct_frame_reader *reader)
 {
 	static const uint32_t magic = CT_FRAME_MAGIC;
 	const size_t before = reader->start, left = reader->used - reader->start;
-	const unsigned char *from = reader->bytes + reader->start + 1, *found;
+	const unsigned char *found;
 
 	if (left == 0)
 		return 0;
-	found = memmem(from, left - 1, &magic, sizeof magic);
+	found = memmem(reader->bytes + reader->start + 1, left - 1, &magic, sizeof magic);
 	if (found)
 		reader->start = (size_t)(found - reader->bytes);
 	else /* the magic number may have begun */

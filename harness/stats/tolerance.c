@@ -99,7 +99,7 @@ double ct_power_equivalence(size_t blocks, double sd, double ratio, double margi
 	return average_over_sd(&t, df);
 }
 
-/* In standard errors of the mean; INFINITY beyond any that a ratio of doubles can have. */
+/* In standard errors of the mean; INFINITY when 10^12 of them are not found either. */
 static double detectable_shift(size_t blocks, double alpha, double power)
 {
 	const double df = (double)blocks - 1;
