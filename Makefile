@@ -316,7 +316,7 @@ man: $(MAN_PAGES)
 install: all man
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/cotenant/suites \
 		$(DESTDIR)$(PREFIX)/share/cotenant/suites/specs \
-		$(DESTDIR)$(PREFIX)/share/doc/cotenant
+		$(DESTDIR)$(PREFIX)/share/doc/cotenant/docs
 	install -m 755 $(BUILD)/cotenant $(DESTDIR)$(PREFIX)/bin/cotenant
 	install -m 644 $(wildcard suites/*.ini) $(DESTDIR)$(PREFIX)/share/cotenant/suites/
 	install -m 644 $(wildcard suites/specs/*.ini) \
@@ -327,10 +327,13 @@ install: all man
 	install -m 644 $(BUILD)/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 $(BUILD)/completion/cotenant $(DESTDIR)$(PREFIX)/share/bash-completion/completions/
 	install -m 644 $(BUILD)/completion/_cotenant $(DESTDIR)$(PREFIX)/share/zsh/site-functions/
-	install -m 755 scripts/mig.sh scripts/netns.sh scripts/vf.sh \
+	install -m 755 $(addprefix scripts/,mig.sh netns.sh netns-ranks.sh vf.sh ecdf.py figures.py) \
+		$(DESTDIR)$(PREFIX)/share/cotenant/scripts/
+	install -m 644 $(addprefix scripts/,namespaces.sh figure_data.py figure_style.py) \
 		$(DESTDIR)$(PREFIX)/share/cotenant/scripts/
 	install -m 644 LICENSE $(wildcard *.md results-schema/SCHEMA.md results-schema/*.schema.json) \
 		$(DESTDIR)$(PREFIX)/share/doc/cotenant/
+	install -m 644 $(wildcard docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/cotenant/docs/
 
 clean:
 	rm -rf $(BUILD)

@@ -15,97 +15,50 @@
 # touched: `up` refuses them. Needs root.
 set -eu
 
-state_dir=${COTENANT_STATE_DIR:-/run/cotenant}
+# shellcheck source=scripts/namespaces.sh
+. "$(dirname "$(readlink -f "$0")")/namespaces.sh"
 
-fail() {
-	printf 'netns-ranks.sh: %s\n' "$1" >&2
-	exit "${2:-2}"
-}
-
-usage() {
-	sed -n 's/^# \{0,1\}//; 4,15p' "$0"
-}
-
-# Runs a command, or prints it.
-act() {
-	if [ -n "$apply" ]; then
-		"$@" || return
-	else
-		printf '%s\n' "$*"
-	fi
-}
-
-exists() {
-	[ -e "/run/netns/$1" ]
-}
-
-undo() {
-	trap - EXIT INT TERM
-	for name in $made; do
-		ip netns del "$name" 2>/dev/null || :
-		rm -f "$state_dir/netns-$name.state"
-	done
-	fail "stopped half-way; what was made has been removed" 4
-}
-
-# What `cotenant restore` is to undo, should nobody say `down`.
-note() {
-	[ -z "$apply" ] || {
-		mkdir -p "$state_dir"
-		: >"$state_dir/netns-$1.state"
-	}
-}
-
-make_namespace() {
-	! exists "$1" || fail "the network namespace '$1' exists already: remove it first (down)"
-	note "$1"
-	act ip netns add "$1" || {
-		rm -f "$state_dir/netns-$1.state"
-		exit 4
-	}
-	made="$made $1"
+make_end() {
+	refuse_existing "$1" "remove it first (down)"
+	make_namespace "$1"
 	act ip -n "$1" link set lo up
 }
 
 make_switch() {
-	make_namespace "$switch"
+	make_end "$switch"
 	act ip -n "$switch" link add br0 type bridge
 	act ip -n "$switch" link set br0 up
 }
 
 # NUMBER
 make_rank() {
-	make_namespace "$prefix-rank$1"
+	make_end "$prefix-rank$1"
 	act ip link add eth0 netns "$prefix-rank$1" type veth peer name "port$1" netns "$switch"
 	act ip -n "$switch" link set "port$1" master br0 up
 	act ip -n "$prefix-rank$1" addr add "10.78.0.$(($1 + 1))/24" dev eth0
 	act ip -n "$prefix-rank$1" link set eth0 up
-	[ -z "$rate" ] ||
-		act tc -n "$prefix-rank$1" qdisc add dev eth0 root tbf rate "$rate" burst 128kb \
-			latency 20ms
+	[ -z "$rate" ] || limit_rate "$prefix-rank$1" eth0 "$rate"
 }
 
 up() {
-	[ -z "$apply" ] || trap undo EXIT INT TERM
+	begin
 	make_switch
 	rank=0
 	while [ "$rank" -lt "$ranks" ]; do
 		make_rank "$rank"
 		rank=$((rank + 1))
 	done
-	trap - EXIT INT TERM
+	all_made
 }
 
 down() {
 	for path in "/run/netns/$prefix-rank"[0-9] "/run/netns/$prefix-rank"1[0-9] \
 		"/run/netns/$switch"; do
-		[ -e "$path" ] || continue
-		act ip netns del "${path##*/}"
-		[ -z "$apply" ] || rm -f "$state_dir/netns-${path##*/}.state"
+		[ ! -e "$path" ] || remove_namespace "${path##*/}"
 	done
 }
 
-apply='' rate='' made='' command='' ranks=4 prefix=cotenant
+rate='' command='' ranks=4 prefix=cotenant
 while [ $# -gt 0 ]; do
 	case $1 in
 	-h | --help)
@@ -140,8 +93,7 @@ case $prefix in
 '' | -* | *[!A-Za-z0-9_-]*) fail "--prefix $prefix: a name is of letters, digits, '-' and '_'" ;;
 esac
 switch=$prefix-switch
-command -v ip >/dev/null || fail "needs ip: apt-get install iproute2" 4
-[ -z "$apply" ] || [ "$(id -u)" -eq 0 ] || fail "--apply needs root" 4
+check_rights
 case $command in
 up) up ;;
 down) down ;;

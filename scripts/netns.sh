@@ -12,83 +12,36 @@
 # removes that one.
 set -eu
 
-state_dir=${COTENANT_STATE_DIR:-/run/cotenant}
-
-fail() {
-	printf 'netns.sh: %s\n' "$1" >&2
-	exit "${2:-2}"
-}
-
-usage() {
-	sed -n 's/^# \{0,1\}//; 4,12p' "$0"
-}
-
-# Runs a command, or prints it.
-act() {
-	if [ -n "$apply" ]; then
-		"$@" || return
-	else
-		printf '%s\n' "$*"
-	fi
-}
-
-exists() {
-	[ -e "/run/netns/$1" ]
-}
-
-undo() {
-	trap - EXIT INT TERM
-	for name in $made; do
-		ip netns del "$name" 2>/dev/null || :
-		rm -f "$state_dir/netns-$name.state"
-	done
-	fail "stopped half-way; what was made has been removed" 4
-}
-
-make_namespace() {
-	note "$1"
-	act ip netns add "$1"
-	made="$made $1"
-}
+# shellcheck source=scripts/namespaces.sh
+. "$(dirname "$(readlink -f "$0")")/namespaces.sh"
 
 # NAME ADDRESS
 set_end() {
 	act ip -n "$1" addr add "$2/24" dev veth0
 	act ip -n "$1" link set veth0 up
 	act ip -n "$1" link set lo up
-	[ -z "$rate" ] ||
-		act tc -n "$1" qdisc add dev veth0 root tbf rate "$rate" burst 128kb latency 20ms
+	[ -z "$rate" ] || limit_rate "$1" veth0 "$rate"
 }
 
 up() {
-	for name in "$blue" "$red"; do
-		! exists "$name" || fail "the network namespace '$name' exists already: give other names"
-	done
-	[ -z "$apply" ] || trap undo EXIT INT TERM
+	refuse_existing "$blue" "give other names"
+	refuse_existing "$red" "give other names"
+	begin
 	make_namespace "$blue"
 	make_namespace "$red"
 	act ip link add veth0 netns "$blue" type veth peer name veth0 netns "$red"
 	set_end "$blue" 10.77.0.1
 	set_end "$red" 10.77.0.2
-	trap - EXIT INT TERM
-}
-
-# What `cotenant restore` is to undo, should nobody say `down`.
-note() {
-	[ -z "$apply" ] || {
-		mkdir -p "$state_dir"
-		: >"$state_dir/netns-$1.state"
-	}
+	all_made
 }
 
 down() {
 	for name in "$blue" $red; do
-		! exists "$name" || act ip netns del "$name"
-		[ -z "$apply" ] || rm -f "$state_dir/netns-$name.state"
+		remove_namespace "$name"
 	done
 }
 
-apply='' rate='' made='' command='' names=''
+rate='' command='' names=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	-h | --help)
@@ -119,8 +72,7 @@ blue=$1 red=$2
 case $blue$red in
 *[!A-Za-z0-9_-]*) fail "a name is of letters, digits, '-' and '_'" ;;
 esac
-command -v ip >/dev/null || fail "needs ip: apt-get install iproute2" 4
-[ -z "$apply" ] || [ "$(id -u)" -eq 0 ] || fail "--apply needs root" 4
+check_rights
 case $command in
 up) up ;;
 down) down ;;

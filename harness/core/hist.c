@@ -23,9 +23,32 @@ double ct_hist_mid(uint32_t index)
 	return (double)low + (double)(width - 1) / 2.0;
 }
 
+/* Most histograms fill a few octaves of 37: nothing walks through the others. */
+static void cover_nothing(struct ct_hist *hist)
+{
+	hist->begin = CT_HIST_BUCKETS;
+	hist->end = 0;
+}
+
+static void cover(struct ct_hist *hist, uint32_t begin, uint32_t end)
+{
+	if (begin < hist->begin)
+		hist->begin = begin;
+	if (end > hist->end)
+		hist->end = end;
+}
+
+static void add(struct ct_hist *hist, uint32_t index, uint64_t count)
+{
+	hist->counts[index] += count;
+	hist->total += count;
+	cover(hist, index, index + 1);
+}
+
 bool ct_hist_init(struct ct_hist *hist, struct ct_error *err)
 {
 	hist->total = 0;
+	cover_nothing(hist);
 	hist->counts = calloc(CT_HIST_BUCKETS, sizeof *hist->counts);
 	return hist->counts || ct_broken_errno(err, "histogram");
 }
@@ -35,25 +58,29 @@ void ct_hist_free(struct ct_hist *hist)
 	free(hist->counts);
 	hist->counts = NULL;
 	hist->total = 0;
+	cover_nothing(hist);
 }
 
 void ct_hist_clear(struct ct_hist *hist)
 {
-	memset(hist->counts, 0, CT_HIST_BUCKETS * sizeof *hist->counts);
+	if (hist->begin < hist->end)
+		memset(hist->counts + hist->begin, 0,
+		       (hist->end - hist->begin) * sizeof *hist->counts);
 	hist->total = 0;
+	cover_nothing(hist);
 }
 
 void ct_hist_add(struct ct_hist *hist, uint64_t ps, uint64_t count)
 {
-	hist->counts[ct_hist_index(ps)] += count;
-	hist->total += count;
+	add(hist, ct_hist_index(ps), count);
 }
 
 void ct_hist_merge(struct ct_hist *into, const struct ct_hist *from)
 {
-	for (uint32_t i = 0; i < CT_HIST_BUCKETS; i++)
+	for (uint32_t i = from->begin; i < from->end; i++)
 		into->counts[i] += from->counts[i];
 	into->total += from->total;
+	cover(into, from->begin, from->end);
 }
 
 bool ct_hist_merge_sparse(struct ct_hist *into, const struct ct_bucket *buckets, size_t n,
@@ -64,10 +91,8 @@ bool ct_hist_merge_sparse(struct ct_hist *into, const struct ct_bucket *buckets,
 			return ct_usage(err, "histogram bucket %u is out of range (at most %u)",
 					buckets[i].index, CT_HIST_BUCKETS - 1);
 	}
-	for (size_t i = 0; i < n; i++) {
-		into->counts[buckets[i].index] += buckets[i].count;
-		into->total += buckets[i].count;
-	}
+	for (size_t i = 0; i < n; i++)
+		add(into, buckets[i].index, buckets[i].count);
 	return true;
 }
 
@@ -75,7 +100,7 @@ size_t ct_hist_to_sparse(const struct ct_hist *hist, struct ct_bucket *out, size
 {
 	size_t n = 0;
 
-	for (uint32_t i = 0; i < CT_HIST_BUCKETS; i++) {
+	for (uint32_t i = hist->begin; i < hist->end; i++) {
 		if (hist->counts[i] == 0)
 			continue;
 		if (n < max)
@@ -103,7 +128,7 @@ double ct_hist_quantile(const struct ct_hist *hist, double q)
 	if (hist->total == 0)
 		return NAN;
 	rank = ct_quantile_rank(hist->total, q);
-	for (uint32_t i = 0; i < CT_HIST_BUCKETS; i++) {
+	for (uint32_t i = hist->begin; i < hist->end; i++) {
 		seen += hist->counts[i];
 		if (seen >= rank)
 			return ct_hist_mid(i);
@@ -117,7 +142,7 @@ double ct_hist_mean(const struct ct_hist *hist)
 
 	if (hist->total == 0)
 		return NAN;
-	for (uint32_t i = 0; i < CT_HIST_BUCKETS; i++) {
+	for (uint32_t i = hist->begin; i < hist->end; i++) {
 		if (hist->counts[i])
 			sum += (double)hist->counts[i] * ct_hist_mid(i);
 	}

@@ -50,8 +50,9 @@ struct ct_bucket {
 
 /* A dense histogram that owns its memory: for merging and for quantiles, not for recording. */
 struct ct_hist {
-	uint64_t *counts; /* CT_HIST_BUCKETS of them */
+	uint64_t *counts; /* CT_HIST_BUCKETS of them: change them by the functions below only */
 	uint64_t total;
+	uint32_t begin, end; /* no bucket outside of [begin, end) holds anything */
 };
 
 bool ct_hist_init(struct ct_hist *hist, struct ct_error *err);

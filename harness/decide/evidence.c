@@ -109,7 +109,7 @@ static size_t hist_bins(const struct ct_hist *hist, struct ct_bin *bins)
 {
 	size_t n = 0;
 
-	for (uint32_t i = 0; i < CT_HIST_BUCKETS; i++) {
+	for (uint32_t i = hist->begin; i < hist->end; i++) {
 		if (hist->counts[i])
 			bins[n++] = (struct ct_bin){ct_hist_mid(i) / 1e3, hist->counts[i]};
 	}
@@ -306,25 +306,25 @@ bool ct_evidence_pool(const struct ct_cell_evidence *cell, enum ct_role role, st
 		      size_t *n_bins, struct ct_error *err)
 {
 	struct ct_hist pool;
+	bool ok = true;
 
 	*bins = NULL;
 	*n_bins = 0;
 	if (!ct_hist_init(&pool, err))
 		return false;
-	for (size_t b = 0; b < cell->used; b++) {
+	for (size_t b = 0; ok && b < cell->used; b++) {
 		const struct ct_side *side = &cell->blocks[b].side[role];
 
-		for (size_t i = 0; i < side->n_buckets; i++) {
-			pool.counts[side->buckets[i].index] += side->buckets[i].count;
-			pool.total += side->buckets[i].count;
-		}
+		ok = ct_hist_merge_sparse(&pool, side->buckets, side->n_buckets, err);
 	}
 	*n_bins = ct_hist_to_sparse(&pool, NULL, 0);
-	*bins = malloc((*n_bins + 1) * sizeof **bins);
+	*bins = ok ? malloc((*n_bins + 1) * sizeof **bins) : NULL;
 	if (*bins)
 		hist_bins(&pool, *bins);
+	else if (ok)
+		ok = ct_broken_errno(err, "memory for a histogram");
 	ct_hist_free(&pool);
-	return *bins || ct_broken_errno(err, "memory for a histogram");
+	return ok;
 }
 
 static uint64_t samples_below(const struct ct_side *side, double ns)

@@ -19,7 +19,7 @@ static double deviation(const struct ct_hist *hist, double mean_ps)
 {
 	double sum = 0;
 
-	for (uint32_t i = 0; i < CT_HIST_BUCKETS; i++) {
+	for (uint32_t i = hist->begin; i < hist->end; i++) {
 		double d = ct_hist_mid(i) - mean_ps;
 
 		if (hist->counts[i])
@@ -41,7 +41,7 @@ static void write_lines(const struct ct_hist *hist, double max_ns, FILE *out)
 	double level = 0;
 	uint64_t seen = 0;
 
-	for (uint32_t i = 0; i < CT_HIST_BUCKETS; i++) {
+	for (uint32_t i = hist->begin; i < hist->end; i++) {
 		double value = ct_hist_mid(i) / 1e3, reached;
 
 		if (hist->counts[i] == 0)

@@ -228,6 +228,7 @@ struct indexing {
 	struct ct_journal_index *index;
 	const char *path;
 	struct attempt attempt;
+	bool at_header; /* nothing but headers yet */
 	bool after_gap; /* some frames of the block at hand may be lost */
 };
 
@@ -336,11 +337,15 @@ static bool index_block(struct indexing *work, const struct ct_journal_frame *fr
 	return add_commit(index, &commit, err);
 }
 
+/* The first whole copy is taken. A gap before it can have cost another copy only. */
 static bool index_header(struct indexing *work, const struct ct_journal_frame *frame,
 			 struct ct_error *err)
 {
-	if (frame->begin != 0)
+	if (!work->at_header)
 		return damaged(work, frame, err);
+	work->after_gap = false;
+	if (work->index->header)
+		return true;
 	work->index->header = strndup((const char *)frame->payload, frame->length);
 	return work->index->header || ct_broken_errno(err, "%s: memory for its header", work->path);
 }
@@ -360,7 +365,9 @@ static bool index_frame(void *context, const struct ct_journal_frame *frame, str
 {
 	struct indexing *work = context;
 
-	if (frame->begin == 0 && frame->type != CT_JOURNAL_HEADER && frame->type != CT_JOURNAL_GAP)
+	if (frame->type != CT_JOURNAL_HEADER && frame->type != CT_JOURNAL_GAP)
+		work->at_header = false;
+	if (frame->begin == 0 && !work->at_header)
 		return damaged(work, frame, err);
 	switch (frame->type) {
 	case CT_JOURNAL_GAP:
@@ -388,7 +395,7 @@ static bool index_frame(void *context, const struct ct_journal_frame *frame, str
 bool ct_journal_index_make(struct ct_journal_index *index, int fd, const char *path,
 			   struct ct_error *err)
 {
-	struct indexing work = {.index = index, .path = path};
+	struct indexing work = {.index = index, .path = path, .at_header = true};
 
 	*index = (struct ct_journal_index){0};
 	if (!ct_journal_walk(fd, path, index_frame, &work, &index->good_end, err)) {

@@ -4,7 +4,7 @@
  * samples (as they came), one frame a phase, and the frame that commits it; what has no commit
  * behind it never happened.
  *
- *   HEADER   the campaign as JSON, once, first
+ *   HEADER   the campaign as JSON, first, in two copies: one that is damaged is not missed
  *   RAW      u32 cell, block, order, epoch; then samples of 16 bytes (time_ns, ps)
  *   PHASE    the row of /phases, then its rows of /histogram, /epochs, /noise, /slowest; then u32
  *            n and n rows of /counters, which its rows of /readings, last, refer to
@@ -56,6 +56,9 @@ struct ct_journal_commit {
 	uint32_t cell, block;
 	uint64_t begin, end; /* its RAW, PHASE and BLOCK frames lie in between */
 };
+
+/* How often its header is written. */
+enum { CT_JOURNAL_HEADERS = 2 };
 
 /* What a journal holds: which blocks are committed, and how many rows they make of each table. */
 struct ct_journal_index {

@@ -73,6 +73,7 @@ static bool take(void *context, const struct ct_journal_frame *frame, struct ct_
 		       ct_broken(err, "a phase of the journal can't be read");
 	case CT_JOURNAL_BLOCK:
 		return commit(replay, frame, err);
+	case CT_JOURNAL_HEADER:
 	case CT_JOURNAL_RESUMED:
 	case CT_JOURNAL_GAP:
 		ct_block_record_free(&replay->record);

@@ -449,8 +449,7 @@ static bool add_raw(struct ct_results *results, size_t phase, struct ct_hist *in
 				       err) ||
 		     ct_error_in(err, "%s", results->tables.path);
 		for (size_t i = 0; ok && i < n; i++)
-			into->counts[ct_hist_index(ps[i])]++;
-		into->total += ok ? n : 0;
+			ct_hist_add(into, ps[i], 1);
 	}
 	free(ps);
 	return ok;

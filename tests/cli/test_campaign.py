@@ -187,7 +187,7 @@ class Interrupted(CampaignTest):
         process.wait()
         with open(result + ".journal", "r+b") as journal:
             header_length = struct.unpack("<IHHII", journal.read(16))[3]
-            journal.seek(16 + header_length + 100)  # in the first block
+            journal.seek(2 * (16 + header_length) + 100)  # in the first block
             byte = journal.read(1)[0]
             journal.seek(-1, os.SEEK_CUR)
             journal.write(bytes([byte ^ 1]))

@@ -244,6 +244,30 @@ static void assert_same(const struct ct_hist *a, const struct ct_hist *b)
 	assert_memory_equal(a->counts, b->counts, CT_HIST_BUCKETS * sizeof *a->counts);
 }
 
+/* Only what was used is walked through: used again, nothing of before may be left or missed. */
+static void a_cleared_one_is_as_new(void **state)
+{
+	(void)state;
+	static const uint64_t used[] = {70 * NS, 0, 100 * S, NS, UINT64_MAX, 3 * S};
+	struct ct_hist again = new_hist(), fresh = new_hist();
+
+	for (size_t i = 0; i < sizeof used / sizeof used[0]; i++) {
+		struct ct_bucket bucket;
+
+		ct_hist_add(&again, used[i], 1 + i);
+		assert_int_equal(ct_hist_to_sparse(&again, &bucket, 1), 1);
+		assert_int_equal(bucket.index, ct_hist_index(used[i]));
+		assert_int_equal(bucket.count, 1 + i);
+		ct_hist_clear(&again);
+		assert_same(&again, &fresh);
+		assert_int_equal(ct_hist_to_sparse(&again, NULL, 0), 0);
+		ct_hist_merge(&again, &fresh);
+		assert_same(&again, &fresh);
+	}
+	ct_hist_free(&again);
+	ct_hist_free(&fresh);
+}
+
 static void merging_loses_nothing(void **state)
 {
 	(void)state;
@@ -320,6 +344,7 @@ int main(void)
 		cmocka_unit_test(ranks_are_those_of_decimals),
 		cmocka_unit_test(nothing_recorded_is_not_zero),
 		cmocka_unit_test(a_quantile_needs_a_sample_beyond_it),
+		cmocka_unit_test(a_cleared_one_is_as_new),
 		cmocka_unit_test(merging_loses_nothing),
 		cmocka_unit_test(sparse_and_back_loses_nothing),
 		cmocka_unit_test(a_bucket_out_of_range_is_refused_whole),

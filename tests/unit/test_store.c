@@ -1,22 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* run.py: beside others */
-/* The store: what is written is read, whatever interrupts it, and a full disk leaves no half file.
- */
+/* The store: what is written is read, once, and nothing that is there is overwritten. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include <fcntl.h>
-#include <signal.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
 
-#include "harness/store/results.h"
-#include "tests/unit/sample_campaign.h"
+#include "tests/unit/sample_store.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define WITH_SANITIZER 1
@@ -28,116 +23,6 @@
 #ifndef WITH_SANITIZER
 #define WITH_SANITIZER 0
 #endif
-
-struct place {
-	char directory[64], path[96], journal[128], temporary[128];
-};
-
-static int set_up(void **state)
-{
-	struct place *place = calloc(1, sizeof *place);
-
-	sample_directory(place->directory);
-	snprintf(place->path, sizeof place->path, "%s/out.h5", place->directory);
-	snprintf(place->journal, sizeof place->journal, "%s.journal", place->path);
-	snprintf(place->temporary, sizeof place->temporary, "%s.tmp", place->path);
-	*state = place;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct place *place = *state;
-
-	sample_remove(place->directory);
-	free(place);
-	return 0;
-}
-
-static bool there(const char *path)
-{
-	return access(path, F_OK) == 0;
-}
-
-static size_t size_of(const char *path)
-{
-	struct stat status;
-
-	assert_int_equal(stat(path, &status), 0);
-	return (size_t)status.st_size;
-}
-
-static void report_violation(void *context, const char *text)
-{
-	(void)context;
-	print_message("%s\n", text);
-}
-
-static void assert_valid(const char *path)
-{
-	struct ct_error err = {0};
-	size_t n;
-
-	if (!ct_results_validate(path, report_violation, NULL, &n, &err))
-		fail_msg("%s", err.text);
-	assert_int_equal(n, 0);
-}
-
-static struct ct_store *create(const struct place *place, int replicates)
-{
-	json_t *header = sample_header(replicates, 42);
-	struct ct_error err = {0};
-	struct ct_store *store;
-
-	if (!ct_store_create(&store, place->path, header, &err))
-		fail_msg("%s", err.text);
-	json_decref(header);
-	return store;
-}
-
-static struct ct_store *resume(const struct place *place, int replicates)
-{
-	json_t *header = sample_header(replicates, 42);
-	struct ct_error err = {0};
-	struct ct_store *store;
-
-	if (!ct_store_resume(&store, place->path, header, &err))
-		fail_msg("%s", err.text);
-	json_decref(header);
-	return store;
-}
-
-/* A block with `raw` raw samples in each of two epochs of each phase. */
-static bool put_block(struct ct_store *store, uint32_t cell, uint32_t block, unsigned samples,
-		      size_t raw, struct ct_error *err)
-{
-	struct ct_raw_sample *values = calloc(raw + 1, sizeof *values);
-	struct ct_block_record record;
-	bool ok = true;
-
-	sample_block(&record, cell, block, sample_slowdown[cell], 0, samples);
-	for (uint32_t order = 0; ok && raw > 0 && order < record.n_phases; order++) {
-		for (uint32_t epoch = 0; ok && epoch < 2; epoch++) {
-			for (size_t i = 0; i < raw; i++)
-				values[i] = (struct ct_raw_sample){
-					.time_ns = record.phases[order].start_ns + epoch * raw + i,
-					.ps = 1000000ull * block + 10000 * order + 100 * epoch + i};
-			ok = ct_store_raw(store, cell, block, order, epoch, values, raw, err);
-		}
-	}
-	ok = ok && ct_store_block(store, &record, err);
-	ct_block_record_free(&record);
-	free(values);
-	return ok;
-}
-
-static void finish(struct ct_store *store, bool complete)
-{
-	struct ct_error err = {0};
-
-	if (!ct_store_finish(store, complete, &err))
-		fail_msg("%s", err.text);
-}
 
 static void assert_same_number(double a, double b)
 {
@@ -226,7 +111,7 @@ static void assert_phase(struct ct_results *results, size_t row,
 static void everything_written_is_read_back(void **state)
 {
 	const struct place *place = *state;
-	struct ct_store *store = create(place, 2);
+	struct ct_store *store = store_create(place, 2);
 	struct ct_error err = {0};
 	struct ct_results *results;
 	const struct ct_results_tables *tables;
@@ -236,12 +121,12 @@ static void everything_written_is_read_back(void **state)
 	assert_true(ct_store_log(store, "warning", "it is warm \xc3\xbc", &err));
 	for (uint32_t block = 0; block < 2; block++) {
 		for (uint32_t cell = 0; cell < SAMPLE_CELLS; cell++)
-			assert_true(put_block(store, cell, block, 300, 5, &err));
+			assert_true(store_put_block(store, cell, block, 300, 5, &err));
 	}
-	finish(store, true);
-	assert_false(there(place->journal));
-	assert_false(there(place->temporary));
-	assert_valid(place->path);
+	store_finish(store, true);
+	assert_false(file_is_there(place->journal));
+	assert_false(file_is_there(place->temporary));
+	assert_valid_result(place->path);
 
 	assert_true(ct_results_open(&results, place->path, &err));
 	tables = ct_results_tables(results);
@@ -297,7 +182,7 @@ static void everything_written_is_read_back(void **state)
 static void failed_blocks_are_kept_with_their_reason(void **state)
 {
 	const struct place *place = *state;
-	struct ct_store *store = create(place, 2);
+	struct ct_store *store = store_create(place, 2);
 	struct ct_block_record record = {.cell = 2,
 					 .block = 1,
 					 .status = CT_BLOCK_FAILED,
@@ -314,8 +199,8 @@ static void failed_blocks_are_kept_with_their_reason(void **state)
 		&err));
 	assert_false(ct_store_block(store, &record, &err));
 	assert_non_null(strstr(err.text, "already"));
-	finish(store, true);
-	assert_valid(place->path);
+	store_finish(store, true);
+	assert_valid_result(place->path);
 	assert_true(ct_results_open(&results, place->path, &err));
 	assert_int_equal(ct_results_tables(results)->blocks[0].status, CT_BLOCK_FAILED);
 	assert_string_equal(ct_results_tables(results)->blocks[0].message, "the victim died");
@@ -324,165 +209,11 @@ static void failed_blocks_are_kept_with_their_reason(void **state)
 	ct_results_close(results);
 }
 
-/* Whatever byte the power went out at, exactly the blocks committed before it are there. */
-static void a_kill_at_any_byte_loses_no_committed_block(void **state)
-{
-	const struct place *place = *state;
-	struct ct_store *store = create(place, 2);
-	size_t header_end = size_of(place->journal), ends[3], size;
-	struct ct_error err = {0};
-	unsigned char *bytes;
-	int fd;
-
-	for (uint32_t i = 0; i < 3; i++) {
-		assert_true(put_block(store, i, 1, 3, 1, &err));
-		ends[i] = size_of(place->journal);
-	}
-	ct_store_abandon(store);
-	size = size_of(place->journal);
-	bytes = malloc(size);
-	fd = open(place->journal, O_RDONLY);
-	assert_int_equal(read(fd, bytes, size), size);
-	close(fd);
-
-	for (size_t cut = 0; cut <= size; cut++) {
-		json_t *header = sample_header(2, 42);
-
-		fd = open(place->journal, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-		assert_int_equal(write(fd, bytes, cut), cut);
-		close(fd);
-		if (cut < header_end) {
-			assert_false(ct_store_resume(&store, place->path, header, &err));
-			assert_int_equal(err.kind, CT_ERR_USAGE);
-		} else {
-			assert_true(ct_store_resume(&store, place->path, header, &err));
-			for (uint32_t i = 0; i < 3; i++)
-				assert_int_equal(ct_store_has(store, i, 1), cut >= ends[i]);
-			assert_false(ct_store_has(store, 0, 0));
-			ct_store_abandon(store);
-		}
-		json_decref(header);
-	}
-	free(bytes);
-}
-
-static void change_byte(const char *path, size_t offset)
-{
-	int fd = open(path, O_RDWR);
-	unsigned char byte;
-
-	assert_int_equal(pread(fd, &byte, 1, (off_t)offset), 1);
-	byte ^= 0x10;
-	assert_int_equal(pwrite(fd, &byte, 1, (off_t)offset), 1);
-	close(fd);
-}
-
-static size_t count_block(const struct ct_store *store, uint32_t n)
-{
-	size_t found = 0;
-
-	for (uint32_t i = 0; i < n; i++)
-		found += ct_store_has(store, i, 1);
-	return found;
-}
-
-static bool count_replayed(void *context, const struct ct_block_record *record,
-			   struct ct_error *err)
-{
-	(void)record;
-	(void)err;
-	++*(size_t *)context;
-	return true;
-}
-
-/*
- * Whatever byte a disk changes, only the block it is in is measured again; and the one after it
- * where the damage is in the commit, since that one's first frames might have been in it as well.
- */
-static void damage_at_any_byte_costs_two_blocks_at_most(void **state)
-{
-	enum { BLOCKS = 3, EVERY = 7 };
-	const struct place *place = *state;
-	struct ct_store *store = create(place, 2);
-	size_t header_end = size_of(place->journal), ends[BLOCKS], size, replayed;
-	struct ct_error err = {0};
-
-	for (uint32_t i = 0; i < BLOCKS; i++) {
-		assert_true(put_block(store, i, 1, 3, 1, &err));
-		ends[i] = size_of(place->journal);
-	}
-	ct_store_abandon(store);
-	size = size_of(place->journal);
-	for (size_t at = header_end; at < size; at += EVERY) {
-		uint32_t hit = 0;
-		size_t begin;
-		bool cut;
-
-		while (at >= ends[hit])
-			hit++;
-		begin = hit > 0 ? ends[hit - 1] : header_end;
-		change_byte(place->journal, at);
-		store = resume(place, 2);
-		for (uint32_t i = 0; i < BLOCKS; i++) {
-			if (i != hit + 1 || at < (begin + ends[hit]) / 2)
-				assert_int_equal(ct_store_has(store, i, 1), i != hit);
-		}
-		assert_true(hit == BLOCKS - 1 || ct_store_damage(store)[0]);
-		cut = !ct_store_damage(store)[0];
-		replayed = 0;
-		assert_true(ct_store_each_block(store, count_replayed, &replayed, &err));
-		assert_int_equal(replayed, count_block(store, BLOCKS));
-		ct_store_abandon(store);
-		/* Resuming has added its own frames, behind a last block that it has cut if its
-		 * commit was hit: nothing good was behind that. */
-		if (cut)
-			break;
-		assert_int_equal(truncate(place->journal, (off_t)size), 0);
-		change_byte(place->journal, at);
-	}
-}
-
-static void what_was_damaged_is_measured_again(void **state)
-{
-	const struct place *place = *state;
-	struct ct_store *store = create(place, 2);
-	struct ct_results *results;
-	struct ct_error err = {0};
-	size_t end;
-
-	assert_true(put_block(store, 0, 0, 50, 4, &err));
-	end = size_of(place->journal);
-	for (uint32_t i = 1; i < 3; i++)
-		assert_true(put_block(store, i, 0, 50, 4, &err));
-	/* While it is open: what is finished is no longer what was promised, and nothing is made.
-	 */
-	change_byte(place->journal, end + 100);
-	assert_false(ct_store_finish(store, true, &err));
-	assert_int_equal(err.kind, CT_ERR_ENVIRONMENT);
-	assert_non_null(strstr(err.text, "1 of 3 finished blocks can't be read back"));
-	assert_non_null(strstr(err.text, "--resume"));
-	assert_false(there(place->path));
-	assert_true(there(place->journal));
-
-	store = resume(place, 2);
-	assert_non_null(strstr(ct_store_damage(store), "damaged in 1 place"));
-	for (uint32_t i = 0; i < 3; i++) {
-		if (!ct_store_has(store, i, 0))
-			assert_true(put_block(store, i, 0, 50, 4, &err));
-	}
-	finish(store, true);
-	assert_valid(place->path);
-	assert_true(ct_results_open(&results, place->path, &err));
-	assert_int_equal(ct_results_tables(results)->n_blocks, 3);
-	assert_int_equal(ct_results_tables(results)->n_raw, 3 * 5 * 2 * 4);
-	ct_results_close(results);
-}
-
 /* Raw samples come before it is known that their epoch does not count. */
 static void raw_samples_that_do_not_count_are_nobodys(void **state)
 {
 	const struct place *place = *state;
-	struct ct_store *store = create(place, 2);
+	struct ct_store *store = store_create(place, 2);
 	struct ct_block_record record;
 	struct ct_phase_record *phase;
 	struct ct_results *results;
@@ -500,8 +231,8 @@ static void raw_samples_that_do_not_count_are_nobodys(void **state)
 	assert_true(ct_store_raw(store, 0, 0, 1, 0, (struct ct_raw_sample[3]){{1, 2}}, 3, &err));
 	assert_true(ct_store_block(store, &record, &err));
 	ct_block_record_free(&record);
-	finish(store, true);
-	assert_valid(place->path);
+	store_finish(store, true);
+	assert_valid_result(place->path);
 	assert_true(ct_results_open(&results, place->path, &err));
 	assert_true(ct_hist_init(&hist, NULL));
 	assert_true(ct_results_add_hist(results, 1, &hist, &err));
@@ -513,35 +244,35 @@ static void raw_samples_that_do_not_count_are_nobodys(void **state)
 static void a_resumed_campaign_holds_every_block_once(void **state)
 {
 	const struct place *place = *state;
-	struct ct_store *store = create(place, 2);
+	struct ct_store *store = store_create(place, 2);
 	const struct ct_results_tables *tables;
 	struct ct_error err = {0};
 	struct ct_results *results;
 
 	/* Interrupted with the raw samples of a block already there, and half a frame behind them.
 	 */
-	assert_true(put_block(store, 0, 0, 50, 4, &err));
+	assert_true(store_put_block(store, 0, 0, 50, 4, &err));
 	assert_true(ct_store_raw(store, 1, 0, 0, 0, (struct ct_raw_sample[3]){{1, 2}}, 3, &err));
 	ct_store_abandon(store);
-	assert_int_equal(truncate(place->journal, (off_t)size_of(place->journal) - 5), 0);
+	assert_int_equal(truncate(place->journal, (off_t)file_size(place->journal) - 5), 0);
 
-	store = resume(place, 2);
+	store = store_resume(place, 2);
 	assert_true(ct_store_has(store, 0, 0));
 	assert_false(ct_store_has(store, 1, 0));
-	assert_true(put_block(store, 1, 0, 50, 4, &err));
-	finish(store, false);
-	assert_true(there(place->journal));
-	assert_valid(place->path);
+	assert_true(store_put_block(store, 1, 0, 50, 4, &err));
+	store_finish(store, false);
+	assert_true(file_is_there(place->journal));
+	assert_valid_result(place->path);
 	assert_true(ct_results_open(&results, place->path, &err));
 	assert_false(ct_results_tables(results)->complete);
 	ct_results_close(results);
 
 	/* And once more, over the incomplete result. */
-	store = resume(place, 2);
-	assert_true(put_block(store, 2, 0, 50, 4, &err));
-	finish(store, true);
-	assert_false(there(place->journal));
-	assert_valid(place->path);
+	store = store_resume(place, 2);
+	assert_true(store_put_block(store, 2, 0, 50, 4, &err));
+	store_finish(store, true);
+	assert_false(file_is_there(place->journal));
+	assert_valid_result(place->path);
 	assert_true(ct_results_open(&results, place->path, &err));
 	tables = ct_results_tables(results);
 	assert_true(tables->complete);
@@ -557,7 +288,7 @@ static void another_plan_is_refused_and_the_difference_is_named(void **state)
 {
 	const struct place *place = *state;
 	struct ct_error err = {0};
-	struct ct_store *store = create(place, 2);
+	struct ct_store *store = store_create(place, 2);
 	json_t *header = sample_header(3, 42);
 
 	ct_store_abandon(store);
@@ -586,11 +317,11 @@ static void what_is_there_is_never_overwritten(void **state)
 	assert_true(ct_store_check(place->path, false, &err));
 	assert_false(ct_store_check(place->path, true, &err));
 	assert_non_null(strstr(err.text, "nothing to resume"));
-	store = create(place, 2);
+	store = store_create(place, 2);
 	assert_false(ct_store_create(&second, place->path, header, &err));
 	assert_int_equal(err.kind, CT_ERR_USAGE);
 	assert_non_null(strstr(err.text, "--resume"));
-	assert_true(there(place->journal));
+	assert_true(file_is_there(place->journal));
 	assert_false(ct_store_resume(&second, place->path, header, &err));
 	assert_non_null(strstr(err.text, "in use"));
 	ct_store_abandon(store);
@@ -598,7 +329,7 @@ static void what_is_there_is_never_overwritten(void **state)
 	assert_int_equal(planned.seed, 42);
 	assert_int_equal(planned.replicates, 2);
 	assert_string_equal(planned.until, "");
-	finish(resume(place, 2), true);
+	store_finish(store_resume(place, 2), true);
 
 	assert_false(ct_store_create(&second, place->path, header, &err));
 	assert_non_null(strstr(err.text, "exists"));
@@ -635,66 +366,8 @@ static void a_header_without_cells_is_refused_before_measuring(void **state)
 	json_object_del(json_object_get(header, "plan"), "cells");
 	assert_false(ct_store_create(&store, place->path, header, &err));
 	assert_non_null(strstr(err.text, "plan.cells"));
-	assert_false(there(place->journal));
+	assert_false(file_is_there(place->journal));
 	json_decref(header);
-}
-
-/* A full disk, as a limit on file sizes makes it: writes fail with EFBIG instead of ENOSPC. */
-static void limit_file_size(size_t bytes)
-{
-	struct rlimit limit;
-
-	signal(SIGXFSZ, SIG_IGN);
-	getrlimit(RLIMIT_FSIZE, &limit);
-	limit.rlim_cur = bytes ? bytes : limit.rlim_max;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
-
-static void a_full_disk_keeps_the_blocks_and_says_so(void **state)
-{
-	const struct place *place = *state;
-	struct ct_store *store = create(place, 2);
-	struct ct_error err = {0};
-	bool ok;
-
-	assert_true(put_block(store, 0, 0, 50, 0, &err));
-	limit_file_size(size_of(place->journal) + 1000);
-	ok = put_block(store, 1, 0, 50, 0, &err);
-	limit_file_size(0);
-	assert_false(ok);
-	assert_int_equal(err.kind, CT_ERR_ENVIRONMENT);
-	assert_non_null(strstr(err.text, "1 finished block is safe"));
-	assert_non_null(strstr(err.text, "make room"));
-	/* There is room again: the same campaign simply goes on. */
-	assert_true(put_block(store, 1, 0, 50, 0, &err));
-	finish(store, true);
-	assert_valid(place->path);
-}
-
-static void a_disk_that_fills_while_finishing_leaves_no_half_file(void **state)
-{
-	const struct place *place = *state;
-
-	for (size_t limit = 4096; limit < 160 << 10; limit += 9973) {
-		struct ct_store *store = create(place, 2);
-		struct ct_error err = {0};
-		bool ok;
-
-		assert_true(put_block(store, 0, 0, 5, 0, &err));
-		limit_file_size(limit);
-		ok = ct_store_finish(store, true, &err);
-		limit_file_size(0);
-		assert_false(there(place->temporary));
-		if (!ok) {
-			assert_int_equal(err.kind, CT_ERR_ENVIRONMENT);
-			assert_non_null(strstr(err.text, "File too large"));
-			assert_non_null(strstr(err.text, "--resume"));
-			assert_false(there(place->path));
-			finish(resume(place, 2), true);
-		}
-		assert_valid(place->path);
-		assert_int_equal(unlink(place->path), 0);
-	}
 }
 
 static long peak_rss_kib_of_child(const struct place *place, int blocks)
@@ -710,7 +383,7 @@ static long peak_rss_kib_of_child(const struct place *place, int blocks)
 		bool ok = ct_store_create(&store, place->path, header, &err);
 
 		for (int block = 0; ok && block < blocks; block++)
-			ok = put_block(store, 0, (uint32_t)block, 2000, 5000, &err);
+			ok = store_put_block(store, 0, (uint32_t)block, 2000, 5000, &err);
 		_exit(ok && ct_store_finish(store, true, &err) ? 0 : 1);
 	}
 	assert_int_equal(wait4(pid, &status, 0, &usage), pid);
@@ -737,21 +410,16 @@ static void memory_does_not_grow_with_the_campaign(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, store_set_up, store_tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(everything_written_is_read_back),
 		TEST(failed_blocks_are_kept_with_their_reason),
-		TEST(a_kill_at_any_byte_loses_no_committed_block),
-		TEST(damage_at_any_byte_costs_two_blocks_at_most),
-		TEST(what_was_damaged_is_measured_again),
 		TEST(raw_samples_that_do_not_count_are_nobodys),
 		TEST(a_resumed_campaign_holds_every_block_once),
 		TEST(another_plan_is_refused_and_the_difference_is_named),
 		TEST(what_is_there_is_never_overwritten),
 		TEST(a_place_that_cannot_be_written_is_named_at_once),
 		TEST(a_header_without_cells_is_refused_before_measuring),
-		TEST(a_full_disk_keeps_the_blocks_and_says_so),
-		TEST(a_disk_that_fills_while_finishing_leaves_no_half_file),
 		TEST(memory_does_not_grow_with_the_campaign),
 	};
 

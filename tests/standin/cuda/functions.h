@@ -29,6 +29,11 @@ _Static_assert(sizeof(struct resource) == 144, "the ABI of CUdevResource");
 struct desc;
 struct green;
 
+/* What the call of this name is to return before it does anything, where it needs a context. */
+int ready(const char *call);
+/* Of the context of this thread, which has one. */
+int current_device(void);
+
 int si_init(unsigned flags);
 int si_driver_version(int *version);
 int si_device_count(int *count);

@@ -132,7 +132,7 @@ bool stream_is_idle(struct stream *stream);
 void graph_free(struct graph *graph);
 uint64_t now_ns(void);
 
-/* ---- for stand-ins of libraries on top of the driver (api.c, memory.c) ---- */
+/* ---- for stand-ins of libraries on top of the driver (api_kernel.c, memory.c) ---- */
 
 /*
  * What the kernel's modules know of device memory: a file whose bytes from its position on are
