@@ -17,7 +17,7 @@ ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:intercept_tl
 	make -s BUILD=$build SANITIZE=address,undefined test || status=1
 
 # Threads are where a unit test starts them itself or through the runners of worker processes.
-threaded=$(grep -lE 'pthread_create|thrd_create|_runner\.h|/crew\.h' tests/unit/test_*.c |
+threaded=$(grep -lE 'pthread_create|thrd_create|_runner\.h|/crew\.h|/aggressor_trial\.h' tests/unit/test_*.c |
 	sed 's,.*/test_\(.*\)\.c,\1,' | xargs || true)
 if [ -n "$threaded" ]; then
 	build=build/tsan

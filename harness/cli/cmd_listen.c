@@ -106,7 +106,7 @@ static bool parse(int argc, char **argv, struct arguments *arguments, struct ct_
 
 static bool run(int argc, char **argv, struct ct_error *err)
 {
-	struct arguments arguments = {.request = {.duty = 0.5}};
+	struct arguments arguments = {.request = {.duty = 0.4}};
 	char *command_line = ct_cli_command_line(argc, argv);
 	bool good;
 
@@ -126,7 +126,9 @@ const struct ct_command ct_command_listen = {
 		"of\n"
 		"their latencies: when a neighbour came, whom it slowed, what it presses, whom it "
 		"is\n"
-		"like, and when it went. Nothing is started that disturbs.\n"
+		"like, and when it went. Nothing is started that disturbs. Neighbours under the "
+		"same\n"
+		"kernel show in what it counts of everybody as well: forks, faults, interrupts.\n"
 		"\n"
 		"VICTIM is memory, cache, core, timer, faults (the default: all five) or any name "
 		"of\n"
@@ -140,7 +142,7 @@ const struct ct_command ct_command_listen = {
 		"      --matrix FILE    a result of suites/listen.ini: neighbours are likened to "
 		"its\n"
 		"                       aggressors\n"
-		"      --cpu PERCENT    of one CPU, for all victims together; default 0.5%\n"
+		"      --cpu PERCENT    of one CPU, for all victims together; default 0.4%\n"
 		"      --metrics FILE   an OpenMetrics page, replaced after every minute: for\n"
 		"                       node_exporter's textfile collector\n"
 		"      --json           events as JSON lines, and a summary\n"

@@ -16,6 +16,11 @@ static void clear_record(struct ct_ear *ear)
 
 	block.phases[0] = ear->record;
 	ct_block_record_free(&block);
+	free(ear->host);
+	free(ear->slots);
+	ear->host = NULL;
+	ear->slots = NULL;
+	ear->next = 0;
 	ear->record = (struct ct_phase_record){.role = CT_ROLE_BASELINE,
 					       .asked_rate = NAN,
 					       .achieved_rate = NAN,
@@ -23,6 +28,26 @@ static void clear_record(struct ct_ear *ear)
 					       .mean_ns = NAN,
 					       .max_ns = NAN};
 	ct_hist_clear(&ear->hist);
+}
+
+/* Which of the counters that the victim has announced are the kernel's of everybody. */
+static void find_host_counters(struct ct_ear *ear)
+{
+	const json_t *list = json_object_get(ear->crew.victim_ready, "counters");
+
+	ear->n_counters = json_array_size(list);
+	for (size_t h = 0; h < CT_HOST_CHANNELS; h++)
+		ear->host_at[h] = -1;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *source, *name;
+		size_t channel;
+
+		if (json_unpack(json_array_get(list, i), "[s, s]", &source, &name) != 0)
+			continue;
+		channel = ct_host_find(source, name);
+		if (channel < CT_HOST_CHANNELS)
+			ear->host_at[channel] = (int)i;
+	}
 }
 
 static bool open_one(struct ct_ears *ears, const struct ct_ground *ground, size_t i,
@@ -42,6 +67,7 @@ static bool open_one(struct ct_ears *ears, const struct ct_ground *ground, size_
 		ct_hist_free(&ear->hist);
 		return false;
 	}
+	find_host_counters(ear);
 	ears->n = i + 1;
 	return true;
 }
@@ -70,44 +96,136 @@ void ct_ears_close(struct ct_ears *ears)
 	ears->n = 0;
 }
 
-/* Tells of the epochs that every ear has closed by now. */
-static bool tell(struct ct_ears *ears, struct ct_error *err)
+/* The epoch of an ear that lies in a slot; SIZE_MAX: it has none. */
+static size_t epoch_in(const struct ct_ear *ear, uint64_t slot)
 {
-	size_t whole = SIZE_MAX;
+	return ear->next < ear->record.n_epochs && ear->slots[ear->next] == slot ? ear->next
+										 : SIZE_MAX;
+}
+
+/* What the first ear that counts it has counted. */
+static void host_of(const struct ct_ears *ears, uint64_t slot, double out[CT_HOST_CHANNELS])
+{
+	for (size_t h = 0; h < CT_HOST_CHANNELS; h++) {
+		size_t i = 0, epoch;
+
+		while (i < ears->n && ears->items[i].host_at[h] < 0)
+			i++;
+		epoch = i < ears->n ? epoch_in(&ears->items[i], slot) : SIZE_MAX;
+		out[h] = epoch < SIZE_MAX ? ears->items[i].host[epoch][h] : NAN;
+	}
+}
+
+/* Hands over one slot of time: what each ear has in it, or that it has nothing. */
+static bool tell_slot(struct ct_ears *ears, uint64_t slot, struct ct_error *err)
+{
+	const uint64_t begin_ns = ears->begin_ns + slot * ears->epoch_ns;
+	struct ct_epoch_row rows[CT_EARS_MAX];
+	double host[CT_HOST_CHANNELS];
+
+	host_of(ears, slot, host);
+	for (size_t i = 0; i < ears->n; i++) {
+		struct ct_ear *ear = &ears->items[i];
+		const size_t epoch = epoch_in(ear, slot);
+
+		rows[i] = (struct ct_epoch_row){
+			.p50_ns = NAN, .p99_ns = NAN, .mean_ns = NAN, .steal_ns = NAN};
+		if (epoch < SIZE_MAX) {
+			rows[i] = ear->record.epochs[epoch];
+			ear->next++;
+		}
+		rows[i].start_ns = begin_ns;
+		rows[i].end_ns = begin_ns + ears->epoch_ns;
+	}
+	return ears->heard(ears->context, rows, ears->n, host, err);
+}
+
+/* Tells of the slots that every ear is past by now; at the end, of all that any ear has. */
+static bool tell(struct ct_ears *ears, bool at_end, struct ct_error *err)
+{
+	uint64_t first = UINT64_MAX, last = 0, end;
 
 	for (size_t i = 0; i < ears->n; i++) {
-		if (ears->items[i].record.n_epochs < whole)
-			whole = ears->items[i].record.n_epochs;
-	}
-	for (; ears->told < whole; ears->told++) {
-		struct ct_epoch_row rows[CT_EARS_MAX];
+		const struct ct_ear *ear = &ears->items[i];
+		const size_t n = ear->record.n_epochs;
+		const uint64_t past = n > 0 ? ear->slots[n - 1] + 1 : 0;
 
-		for (size_t i = 0; i < ears->n; i++)
-			rows[i] = ears->items[i].record.epochs[ears->told];
-		if (!ears->heard(ears->context, rows, ears->n, err))
+		first = past < first ? past : first;
+		last = past > last ? past : last;
+	}
+	end = at_end ? last : first;
+	while (ears->told < end) {
+		if (!tell_slot(ears, ears->told, err))
 			return false;
+		ears->told++;
 	}
 	return true;
 }
 
-static bool add_epoch(struct ct_phase_record *record, const struct ct_epoch_row *row,
-		      struct ct_error *err)
+/*
+ * An epoch ends with the first sample behind its boundary, or behind several. All ears have begun
+ * with the segment, but for milliseconds.
+ */
+static uint64_t slot_of(const struct ct_ear *ear, const struct ct_epoch_row *row)
 {
+	const struct ct_ears *ears = ear->ears;
+	const size_t n = ear->record.n_epochs;
+	const uint64_t least = n > 0 ? ear->slots[n - 1] + 1 : 0;
+	const uint64_t passed = row->end_ns > ears->begin_ns ? row->end_ns - ears->begin_ns : 0;
+	const uint64_t boundaries = passed / ears->epoch_ns;
+
+	return boundaries > least + 1 ? boundaries - 1 : least;
+}
+
+/* Room for one more epoch: twice as much whenever a power of two is full. */
+static bool make_room(struct ct_ear *ear, struct ct_error *err)
+{
+	const size_t n = ear->record.n_epochs, room = n ? 2 * n : 1;
+	struct ct_epoch_row *epochs;
+	double(*host)[CT_HOST_CHANNELS];
+	uint64_t *slots;
+
+	if (n & (n - 1))
+		return true;
+	epochs = realloc(ear->record.epochs, room * sizeof *epochs);
+	if (epochs)
+		ear->record.epochs = epochs;
+	host = realloc(ear->host, room * sizeof *host);
+	if (host)
+		ear->host = host;
+	slots = realloc(ear->slots, room * sizeof *slots);
+	if (slots)
+		ear->slots = slots;
+	return (epochs && host && slots) || ct_broken_errno(err, "memory for epochs");
+}
+
+/* `counters` are the victim's, one after the other, as they lie in its message. */
+static void add_host(struct ct_ear *ear, const struct ct_epoch_row *row,
+		     const unsigned char *counters)
+{
+	const double seconds = (double)(row->end_ns - row->start_ns) / 1e9;
+
+	for (size_t h = 0; h < CT_HOST_CHANNELS; h++) {
+		double value = NAN;
+
+		if (ear->host_at[h] >= 0)
+			memcpy(&value, counters + (size_t)ear->host_at[h] * sizeof value,
+			       sizeof value);
+		ear->host[ear->record.n_epochs][h] = ct_host_value(h, value, seconds);
+	}
+}
+
+static void add_epoch(struct ct_ear *ear, const struct ct_epoch_row *row)
+{
+	struct ct_phase_record *record = &ear->record;
 	const size_t n = record->n_epochs;
 
-	if (n == 0 || (n & (n - 1)) == 0) {
-		struct ct_epoch_row *grown =
-			realloc(record->epochs, (n ? 2 * n : 1) * sizeof *grown);
-
-		if (!grown)
-			return ct_broken_errno(err, "memory for epochs");
-		record->epochs = grown;
-	}
+	ear->slots[n] = slot_of(ear, row);
 	record->epochs[n] = *row;
 	record->epochs[n].counted = 1;
 	record->n_epochs++;
 	if (row->count == 0)
-		return true;
+		return;
 	record->min_ns = fmin(record->min_ns, row->min_ns);
 	record->max_ns = fmax(record->max_ns, row->max_ns);
 	if (record->count == 0)
@@ -116,7 +234,6 @@ static bool add_epoch(struct ct_phase_record *record, const struct ct_epoch_row 
 	record->overflow += row->overflow;
 	record->mean_ns +=
 		(row->mean_ns - record->mean_ns) * (double)row->count / (double)record->count;
-	return true;
 }
 
 static bool add_buckets(struct ct_ear *ear, const unsigned char *at, size_t n, struct ct_error *err)
@@ -138,22 +255,30 @@ static bool take_epoch(void *context, unsigned type, const void *payload, size_t
 {
 	struct ct_ear *ear = context;
 	const struct ct_link *link = &ear->crew.victim;
+	const unsigned char *body = (const unsigned char *)payload + sizeof(struct ct_epoch_wire);
 	struct ct_epoch_wire wire;
+	size_t counters_at;
 
 	if (type != CT_MSG_EPOCH)
 		return true;
 	if (length < sizeof wire)
 		return ct_broken(err, "%s: an epoch cut short", link->name);
 	memcpy(&wire, payload, sizeof wire);
-	if (wire.n_buckets > CT_HIST_BUCKETS ||
-	    length - sizeof wire < wire.n_buckets * sizeof(struct ct_bucket_wire))
+	if (wire.n_buckets > CT_HIST_BUCKETS || wire.n_slow > CT_SLOWEST ||
+	    wire.n_counters != ear->n_counters)
+		return ct_broken(err, "%s: an epoch of the wrong size", link->name);
+	counters_at = wire.n_buckets * sizeof(struct ct_bucket_wire) +
+		      wire.n_slow * sizeof(struct ct_slow_sample) +
+		      wire.n_raw * sizeof(struct ct_raw_sample);
+	if (length - sizeof wire != counters_at + wire.n_counters * sizeof(double))
 		return ct_broken(err, "%s: an epoch of the wrong size", link->name);
 	wire.row.start_ns += (uint64_t)link->clock_offset_ns;
 	wire.row.end_ns += (uint64_t)link->clock_offset_ns;
-	return add_epoch(&ear->record, &wire.row, err) &&
-	       add_buckets(ear, (const unsigned char *)payload + sizeof wire, wire.n_buckets,
-			   err) &&
-	       tell(ear->ears, err);
+	if (!make_room(ear, err))
+		return false;
+	add_host(ear, &wire.row, body + counters_at);
+	add_epoch(ear, &wire.row);
+	return add_buckets(ear, body, wire.n_buckets, err) && tell(ear->ears, false, err);
 }
 
 static bool conclude(struct ct_ear *ear, struct ct_error *err)
@@ -198,12 +323,14 @@ bool ct_ears_listen(struct ct_ears *ears, uint64_t warmup_ns, uint64_t measure_n
 	bool good, concluded = true;
 
 	ears->told = 0;
+	ears->begin_ns = ct_monotonic_ns();
+	ears->epoch_ns = epoch_ns;
 	for (size_t i = 0; i < ears->n; i++) {
 		clear_record(&ears->items[i]);
 		ears->items[i].crew.victim.handler = take_epoch;
 		ears->items[i].crew.victim.context = &ears->items[i];
 	}
-	good = run_segment(ears, warmup_ns, measure_ns, epoch_ns, err);
+	good = run_segment(ears, warmup_ns, measure_ns, epoch_ns, err) && tell(ears, true, err);
 	for (size_t i = 0; i < ears->n; i++) {
 		ears->items[i].crew.victim.handler = NULL;
 		concluded &= conclude(&ears->items[i], good ? err : &ignored);

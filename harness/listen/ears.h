@@ -14,18 +14,28 @@
 #include "harness/campaign/ground.h"
 #include "harness/core/error.h"
 #include "harness/core/hist.h"
+#include "harness/listen/host.h"
 #include "harness/store/record.h"
 
 enum { CT_EARS_MAX = 6 }; /* victims; their workers and peers are served together */
 
-/* One epoch of all ears; rows[i].count is 0 where ear i had no sample. */
+/*
+ * One epoch of all ears, the same time for all of them; rows[i].count is 0 where ear i had no
+ * sample. host[CT_HOST_CHANNELS] is what the kernel counted meanwhile, NaN where it did not.
+ */
 typedef bool ct_ears_heard(void *context, const struct ct_epoch_row *rows, size_t n,
-			   struct ct_error *err);
+			   const double *host, struct ct_error *err);
 
 struct ct_ear {
 	struct ct_crew crew;
-	struct ct_hist hist;           /* of the segment at hand */
-	struct ct_phase_record record; /* of the segment at hand */
+	struct ct_hist hist;              /* of the segment at hand */
+	struct ct_phase_record record;    /* of the segment at hand */
+	size_t n_counters;                /* that its victim has announced */
+	int host_at[CT_HOST_CHANNELS];    /* which of its counters that is; -1: none */
+	double (*host)[CT_HOST_CHANNELS]; /* of each epoch of the segment */
+	/* Which of the segment's epochs each is: a victim that rests for longer leaves some out. */
+	uint64_t *slots;
+	size_t next; /* the first that has not been told */
 	struct ct_ears *ears;
 };
 
@@ -36,7 +46,8 @@ struct ct_ears {
 	size_t n;
 	ct_ears_heard *heard;
 	void *context;
-	size_t told; /* epochs of the segment that `heard` has had */
+	uint64_t begin_ns, epoch_ns; /* of the segment at hand */
+	uint64_t told;               /* its epochs that `heard` has had */
 };
 
 /* Starts a worker for every victim of the job. On failure all are closed. */

@@ -7,7 +7,11 @@
 
 /* A disturbance is described once it has lasted this long, or when it is over before that. */
 enum { DESCRIBE_AFTER = 8, TIMES = CT_MONITOR_ACCEPT + CT_MONITOR_WINDOW };
+/* Of the victims' series, then of the kernel's. */
+enum { CHANNELS_MAX = CT_EARS_MAX * CT_LISTEN_CHANNELS + CT_HOST_CHANNELS };
 static const double least_factor = 0.02;
+/* Standard error of a median over that of a mean, both of a normal distribution. */
+static const double median_error = 1.2533;
 
 bool ct_hearing_open(struct ct_hearing *hearing, const struct ct_job *job,
 		     const struct ct_signatures *signatures, ct_hearing_event *event, void *context,
@@ -15,7 +19,7 @@ bool ct_hearing_open(struct ct_hearing *hearing, const struct ct_job *job,
 {
 	*hearing = (struct ct_hearing){
 		.job = job, .signatures = signatures, .event = event, .context = context};
-	hearing->monitor = ct_monitor_new(job->n_victims * CT_LISTEN_CHANNELS);
+	hearing->monitor = ct_monitor_new(job->n_victims * CT_LISTEN_CHANNELS + CT_HOST_CHANNELS);
 	return hearing->monitor || ct_broken_errno(err, "memory for listening");
 }
 
@@ -31,8 +35,10 @@ static double log_or_nan(uint64_t count, double ns)
 }
 
 static void to_channels(const struct ct_hearing *hearing, const struct ct_epoch_row *rows,
-			double *values)
+			const double *host, double *values)
 {
+	memcpy(values + hearing->job->n_victims * CT_LISTEN_CHANNELS, host,
+	       CT_HOST_CHANNELS * sizeof *host);
 	for (size_t i = 0; i < hearing->job->n_victims; i++) {
 		values[i * CT_LISTEN_CHANNELS + CT_LISTEN_P50] =
 			log_or_nan(rows[i].count, rows[i].p50_ns);
@@ -94,22 +100,40 @@ static uint32_t pressed(const struct ct_hearing *hearing, const struct ct_distur
 	return ops ? ops->stresses : pressed_by_exclusion(hearing, disturbance);
 }
 
+/* How far a channel is from its quiet level, and the standard error of that. */
+static void measure(const struct ct_hearing *hearing, size_t channel, double *shift, double *error)
+{
+	uint64_t n;
+
+	*shift = ct_monitor_shift(hearing->monitor, channel, &n);
+	*error = median_error * ct_monitor_scale(hearing->monitor, channel) /
+		 sqrt((double)(n ? n : 1));
+}
+
+static bool is_clear(double shift, double error)
+{
+	return fabs(shift) > 3 * error && fabs(shift) > least_factor;
+}
+
 static void describe(const struct ct_hearing *hearing, struct ct_disturbance *disturbance)
 {
-	double shift[CT_EARS_MAX * CT_LISTEN_CHANNELS], error[CT_EARS_MAX * CT_LISTEN_CHANNELS];
+	const size_t n_victims = hearing->job->n_victims;
+	const size_t host_from = n_victims * CT_LISTEN_CHANNELS;
+	double shift[CHANNELS_MAX], error[CHANNELS_MAX];
 
-	for (size_t i = 0; i < hearing->job->n_victims; i++) {
+	for (size_t c = 0; c < host_from + CT_HOST_CHANNELS; c++)
+		measure(hearing, c, &shift[c], &error[c]);
+	for (size_t i = 0; i < n_victims; i++) {
 		for (size_t k = 0; k < CT_LISTEN_CHANNELS; k++) {
 			const size_t c = i * CT_LISTEN_CHANNELS + k;
-			uint64_t n;
 
-			shift[c] = ct_monitor_shift(hearing->monitor, c, &n);
-			error[c] =
-				ct_monitor_scale(hearing->monitor, c) / sqrt((double)(n ? n : 1));
 			disturbance->factor[i][k] = exp(shift[c]);
-			disturbance->clear[i][k] =
-				fabs(shift[c]) > 3 * error[c] && fabs(shift[c]) > least_factor;
+			disturbance->clear[i][k] = is_clear(shift[c], error[c]);
 		}
+	}
+	for (size_t h = 0; h < CT_HOST_CHANNELS; h++) {
+		disturbance->host_factor[h] = exp(shift[host_from + h]);
+		disturbance->host_clear[h] = is_clear(shift[host_from + h], error[host_from + h]);
 	}
 	if (hearing->signatures)
 		disturbance->likeness = ct_signature_match(hearing->signatures, shift, error);
@@ -157,13 +181,14 @@ static void follow(struct ct_hearing *hearing, enum ct_monitor_state state, uint
 	}
 }
 
-void ct_hearing_feed(struct ct_hearing *hearing, const struct ct_epoch_row *rows)
+void ct_hearing_feed(struct ct_hearing *hearing, const struct ct_epoch_row *rows,
+		     const double *host)
 {
-	double values[CT_EARS_MAX * CT_LISTEN_CHANNELS];
+	double values[CHANNELS_MAX];
 	const double stolen = stolen_in(hearing, rows);
 	enum ct_monitor_state state;
 
-	to_channels(hearing, rows, values);
+	to_channels(hearing, rows, host, values);
 	hearing->times[hearing->fed % TIMES] = rows[0].start_ns;
 	for (size_t i = 0; i < hearing->job->n_victims; i++)
 		hearing->series[i][hearing->fed % CT_HEARING_WINDOW] =

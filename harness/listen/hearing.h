@@ -27,6 +27,8 @@ struct ct_disturbance {
 	/* Factor by which the quantiles of an epoch are above the quiet level; NaN unknown. */
 	double factor[CT_EARS_MAX][CT_LISTEN_CHANNELS];
 	bool clear[CT_EARS_MAX][CT_LISTEN_CHANNELS]; /* beyond three standard errors and 2 % */
+	double host_factor[CT_HOST_CHANNELS]; /* the same of what the kernel counts of everybody */
+	bool host_clear[CT_HOST_CHANNELS];
 	double stolen;    /* share of the time that the hypervisor took, 0..1; NaN unknown */
 	uint32_t presses; /* enum ct_resource bits: the likeness', else what the slowed share */
 	struct ct_likeness likeness;
@@ -57,8 +59,9 @@ bool ct_hearing_open(struct ct_hearing *hearing, const struct ct_job *job,
 		     const struct ct_signatures *signatures, ct_hearing_event *event, void *context,
 		     struct ct_error *err);
 void ct_hearing_close(struct ct_hearing *hearing);
-/* One epoch of all victims, in the order of the job. */
-void ct_hearing_feed(struct ct_hearing *hearing, const struct ct_epoch_row *rows);
+/* One epoch of all victims, in the order of the job, and host[CT_HOST_CHANNELS] (ears.h). */
+void ct_hearing_feed(struct ct_hearing *hearing, const struct ct_epoch_row *rows,
+		     const double *host);
 
 /* By how much the mean operation of a victim took longer than the quiet median, in percent, over
  * all epochs; NaN before there is a quiet level. The noise score is the mean over the victims. */

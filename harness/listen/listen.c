@@ -64,7 +64,8 @@ static const char *settings_of(const char *victim)
 	return NULL;
 }
 
-static void put_victim(FILE *out, const char *victim, double duty)
+/* One of them has to read what the kernel counts. */
+static void put_victim(FILE *out, const char *victim, double duty, bool first)
 {
 	const char *settings = settings_of(victim);
 
@@ -73,7 +74,8 @@ static void put_victim(FILE *out, const char *victim, double duty)
 		fputs(settings, out);
 	else
 		fprintf(out, "kind = %s\n", victim);
-	fprintf(out, "tenant = listener\nduty = %.4g%%\n", duty);
+	fprintf(out, "tenant = listener\nduty = %.4g%%\nhost_counters = %s\n", duty,
+		first ? "yes" : "no");
 }
 
 static char *job_text(const struct ct_listen_request *request, uint64_t segment_ns,
@@ -96,7 +98,7 @@ static char *job_text(const struct ct_listen_request *request, uint64_t segment_
 	for (size_t i = 0; i < request->n_settings; i++)
 		fprintf(out, "%s\n", request->settings[i]);
 	for (size_t i = 0; i < n; i++)
-		put_victim(out, victims[i], request->duty / (double)n);
+		put_victim(out, victims[i], request->duty / (double)n, i == 0);
 	fprintf(out, "[aggressor nobody]\nkind = null\ntenant = listener\nintensity = 100\n");
 	fclose(out);
 	return text;
@@ -182,13 +184,13 @@ static double cpu_so_far(const struct listening *listening)
 /* ---- what is heard ---- */
 
 static bool take_epochs(void *context, const struct ct_epoch_row *rows, size_t n,
-			struct ct_error *err)
+			const double *host, struct ct_error *err)
 {
 	struct listening *listening = context;
 
 	(void)n;
 	(void)err;
-	ct_hearing_feed(&listening->hearing, rows);
+	ct_hearing_feed(&listening->hearing, rows, host);
 	return true;
 }
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who is it? A stored coupling matrix says how each aggressor shifts the quantiles of each victim;
- * a disturbance is a vector of such shifts. The neighbour is likened to the aggressor whose vector,
- * at a strength of its own, lies nearest. What it stresses is that aggressor's.
+ * Who is it? A stored campaign says how each aggressor shifts each victim's epochs, and what the
+ * kernel counts of everybody; a disturbance is a vector of such shifts. The neighbour is likened to
+ * the aggressor whose vector, at a strength of its own, lies nearest. What it stresses is that
+ * aggressor's. The shift of a block is the median over the epochs of its treatments less that of
+ * its baselines, of the very numbers that are heard: the p99 of an epoch with few samples is not
+ * the p99 of a phase with many.
  */
 #ifndef COTENANT_LISTEN_SIGNATURE_H
 #define COTENANT_LISTEN_SIGNATURE_H
@@ -12,21 +15,25 @@
 #include <stdint.h>
 
 #include "harness/core/error.h"
+#include "harness/listen/host.h"
 #include "harness/store/results.h"
 
-/* The channels of a victim: log p50 and log p99 of an epoch. */
+/* The channels of a victim: log p50 and log p99 of an epoch. CT_HOST_CHANNELS of the kernel's
+ * follow those of all victims. */
 enum { CT_LISTEN_P50, CT_LISTEN_P99, CT_LISTEN_CHANNELS };
 
 struct ct_signature { /* one aggressor at one intensity */
 	char aggressor[64], kind[64];
 	double intensity;
-	double *shift; /* natural logarithm of the slowdown, one a channel; NaN: not measured */
+	double *shift;  /* natural logarithm of the factor, one a channel; NaN: not measured */
+	double *spread; /* its standard deviation between blocks; 0 where there is one only */
+	double *count;  /* blocks behind each */
 };
 
 struct ct_signatures {
 	struct ct_signature *items;
 	size_t n;
-	size_t channels; /* victims times CT_LISTEN_CHANNELS */
+	size_t channels; /* victims times CT_LISTEN_CHANNELS, and CT_HOST_CHANNELS */
 	size_t matched;  /* victims that the matrix knows */
 };
 

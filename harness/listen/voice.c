@@ -63,6 +63,18 @@ static void put_factors(const struct ct_voice *voice, const struct ct_disturbanc
 	}
 }
 
+static void put_host_factors(const struct ct_disturbance *disturbance, FILE *out)
+{
+	const char *separator = "; of all tenants: ";
+
+	for (size_t h = 0; h < CT_HOST_CHANNELS; h++) {
+		if (!disturbance->host_clear[h])
+			continue;
+		fprintf(out, "%s%s x%.3g", separator, ct_host_name(h), disturbance->host_factor[h]);
+		separator = ", ";
+	}
+}
+
 static bool is_relief(const struct ct_disturbance *disturbance, size_t n)
 {
 	double sum = 0;
@@ -97,6 +109,7 @@ static void put_event(const struct ct_voice *voice, const struct ct_disturbance 
 	fprintf(out, ", presses ");
 	put_resources(out, disturbance->presses);
 	put_factors(voice, disturbance, out);
+	put_host_factors(disturbance, out);
 	if (disturbance->stolen > 0.01)
 		fprintf(out, ", %.0f %% stolen by the hypervisor", 100 * disturbance->stolen);
 	fprintf(out, disturbance->what == CT_HEARD_BEGIN ? "; going on" : "; lasted %.1f s",
@@ -139,6 +152,19 @@ static json_t *victims_json(const struct ct_voice *voice, const struct ct_distur
 	return list;
 }
 
+/* {"forks": 210.4}: those that are clear. */
+static json_t *host_json(const struct ct_disturbance *disturbance)
+{
+	json_t *factors = json_object();
+
+	for (size_t h = 0; h < CT_HOST_CHANNELS; h++) {
+		if (disturbance->host_clear[h])
+			json_object_set_new(factors, ct_host_name(h),
+					    json_real(disturbance->host_factor[h]));
+	}
+	return factors;
+}
+
 static json_t *likeness_json(const struct ct_likeness *likeness)
 {
 	if (!likeness->nearest)
@@ -164,14 +190,15 @@ static void print_json(const struct ct_voice *voice, const struct ct_disturbance
 	static const char *const names[] = {"begin", "over", "new_level"};
 	char when[TIME_TEXT];
 
-	print_line(json_pack(
-		"{s:s, s:s, s:s, s:f, s:f, s:o, s:o, s:o, s:o}", "event", "neighbour", "state",
-		names[disturbance->what], "at", wall_clock(voice, disturbance->onset_ns, when),
-		"since_start_s", seconds_between(voice->began_ns, disturbance->onset_ns),
-		"lasted_s", seconds_between(disturbance->onset_ns, disturbance->end_ns), "like",
-		likeness_json(&disturbance->likeness), "presses",
-		ct_resources_json(disturbance->presses), "victims",
-		victims_json(voice, disturbance), "stolen", number_or_null(disturbance->stolen)));
+	print_line(json_pack("{s:s, s:s, s:s, s:f, s:f, s:o, s:o, s:o, s:o, s:o}", "event",
+			     "neighbour", "state", names[disturbance->what], "at",
+			     wall_clock(voice, disturbance->onset_ns, when), "since_start_s",
+			     seconds_between(voice->began_ns, disturbance->onset_ns), "lasted_s",
+			     seconds_between(disturbance->onset_ns, disturbance->end_ns), "like",
+			     likeness_json(&disturbance->likeness), "presses",
+			     ct_resources_json(disturbance->presses), "victims",
+			     victims_json(voice, disturbance), "host", host_json(disturbance),
+			     "stolen", number_or_null(disturbance->stolen)));
 }
 
 void ct_voice_event(const struct ct_voice *voice, const struct ct_disturbance *disturbance)

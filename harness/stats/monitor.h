@@ -2,12 +2,15 @@
 /*
  * Watching several series at once for a change of level, value by value, with bounded memory.
  *
- * Each channel has a quiet level and scale: median and 1.4826 MAD of its last CT_MONITOR_WINDOW
- * quiet values, so that slow drift is followed. A two-sided CUSUM (Page 1954, Biometrika 41:100) of
- * the standardised values raises the alarm: each is clipped at CLIP scales, so a single outlier
- * never does, however large. The change is dated where the sum that crossed began to rise, the
- * maximum likelihood estimate. Values of a disturbance never enter the quiet level; one that stays
- * is accepted as a new level in the end, and said to be one.
+ * Each channel keeps its last CT_MONITOR_WINDOW quiet values. A new value is scored by its rank
+ * among them (van der Waerden 1952, the normal score), so that neither the shape nor the tail of
+ * their distribution matters: a series of which one value in twenty is a hundred times larger is
+ * as quiet as any. A two-sided CUSUM of the scores (Page 1954, Biometrika 41:100) raises the alarm,
+ * and the change is dated where the likelihood of all channels together is the greatest. The end is
+ * found by a CUSUM of the likelihood ratio of the quiet level against the disturbance's own, over
+ * all channels that tell the two apart. A change within a disturbance, found in the same way as its
+ * beginning, ends it, and another begins there with the next value. Values of a disturbance never
+ * enter the quiet window; one that stays is accepted as a new level in the end, and said to be one.
  */
 #ifndef COTENANT_STATS_MONITOR_H
 #define COTENANT_STATS_MONITOR_H
@@ -17,9 +20,8 @@
 #include <stdint.h>
 
 enum {
-	CT_MONITOR_WINDOW = 240, /* quiet values that make the level */
-	CT_MONITOR_LEARN = 20,   /* values before anything is judged */
-	CT_MONITOR_SETTLE = 3,   /* quiet values in a row that end a disturbance */
+	CT_MONITOR_WINDOW = 240, /* quiet values that a new one is compared with */
+	CT_MONITOR_LEARN = 40,   /* values before anything is judged */
 	CT_MONITOR_ACCEPT = 240  /* values after which a disturbance is the new level */
 };
 
@@ -44,11 +46,12 @@ enum ct_monitor_state ct_monitor_feed(struct ct_monitor *monitor, const double *
 /* Numbers of values (from 0, as fed) at which the last disturbance began and was over. */
 uint64_t ct_monitor_onset(const struct ct_monitor *monitor);
 uint64_t ct_monitor_settled(const struct ct_monitor *monitor);
-/* Quiet level and scale of a channel; NaN while learning. */
+/* Quiet level and scale of a channel: median and 1.4826 times the median absolute deviation, 0.005
+ * at least. NaN while learning, and for a channel that has had too few values. */
 double ct_monitor_level(const struct ct_monitor *monitor, size_t channel);
 double ct_monitor_scale(const struct ct_monitor *monitor, size_t channel);
-/* Mean of (value - level) since the onset of the disturbance at hand or just over, and how many
- * values are behind it. NaN for a channel without values. */
+/* Median of the disturbance at hand or just over, less the quiet level, and how many values are
+ * behind it. NaN for a channel without values. */
 double ct_monitor_shift(const struct ct_monitor *monitor, size_t channel, uint64_t *n);
 
 #endif

@@ -200,7 +200,8 @@ static const struct ct_column slowest_columns[] = {
 
 static const struct ct_column counter_columns[] = {
 	{"source", CT_COLUMN_TEXT, FIELD(ct_counter_info, source), CT_ABSENT_ZERO, "",
-	 "what counts: victim, or a device of its tenant (nic, gpu)", NULL},
+	 "what counts: victim, a device of its tenant (nic, gpu), or host (the whole machine)",
+	 NULL},
 	{"name", CT_COLUMN_TEXT, FIELD(ct_counter_info, name), CT_ABSENT_NO, "",
 	 "name of the counter", NULL},
 	{"units", CT_COLUMN_TEXT, FIELD(ct_counter_info, units), CT_ABSENT_ZERO, "",

@@ -36,6 +36,12 @@ const struct ct_param ct_victim_common_params[] = {
 	 .max = "100%",
 	 .help = "share of the time that it measures, in bursts of 200 us or one sample: below "
 		 "100 % it rests in between, as 'listen' does"},
+	{.name = "host_counters",
+	 .type = CT_PARAM_BOOL,
+	 .offset = offsetof(struct ct_victim_common, host_counters),
+	 .fallback = "no",
+	 .help = "keep what the kernel counts of the whole machine with each epoch: forks, faults, "
+		 "interrupts"},
 	{0}};
 
 const struct ct_param ct_aggressor_common_params[] = {

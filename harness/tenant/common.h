@@ -4,6 +4,7 @@
 #ifndef COTENANT_TENANT_COMMON_H
 #define COTENANT_TENANT_COMMON_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "harness/core/param.h"
@@ -11,10 +12,11 @@
 enum ct_arrival { CT_ARRIVAL_CONSTANT, CT_ARRIVAL_POISSON };
 /* What every victim takes besides its own parameters (ct_victim_common). */
 struct ct_victim_common {
-	double rate_hz; /* 0: closed loop */
-	int arrival;    /* enum ct_arrival */
-	uint64_t raw;   /* raw samples kept per epoch; 0: none */
-	double duty;    /* percent of the time it measures; it rests in between */
+	double rate_hz;     /* 0: closed loop */
+	int arrival;        /* enum ct_arrival */
+	uint64_t raw;       /* raw samples kept per epoch; 0: none */
+	double duty;        /* percent of the time it measures; it rests in between */
+	bool host_counters; /* kept with each epoch (source_host.c) */
 };
 extern const struct ct_param ct_victim_common_params[];
 

@@ -52,16 +52,16 @@ static double steal_of_cpu(const char *stat, int cpu)
 	return (double)steal * 1e9 / (double)sysconf(_SC_CLK_TCK);
 }
 
-static double read_steal(const struct ct_place *place)
+static double read_steal(struct ct_covariate_sampler *sampler)
 {
-	char *stat = read_file("/proc/stat", 256 << 10);
+	const struct ct_place *place = sampler->place;
+	const char *stat = ct_kernel_file_read(&sampler->stat);
 	double sum = 0;
 
 	if (!stat)
 		return NAN;
 	for (unsigned i = 0; i < ct_place_cpu_count(place); i++)
 		sum += steal_of_cpu(stat, ct_place_cpu(place, i));
-	free(stat);
 	return sum;
 }
 
@@ -108,11 +108,10 @@ static double read_interrupts(struct ct_covariate_sampler *sampler)
 
 	if (sampler->interrupts_cost_ns > INTERRUPTS_COST_LIMIT_NS)
 		return NAN;
-	text = read_file("/proc/interrupts", 4 << 20);
+	text = ct_kernel_file_read(&sampler->interrupts);
 	if (!text)
 		return NAN;
 	sum = sum_interrupts(text, sampler->place);
-	free(text);
 	sampler->interrupts_cost_ns = ct_monotonic_ns() - begin;
 	return sum;
 }
@@ -124,24 +123,19 @@ static double number_after(const char *text, const char *key)
 	return at ? strtod(at + strlen(key), NULL) : NAN;
 }
 
-static void read_thread(pid_t thread, struct ct_covariates *now)
+static void read_thread(struct ct_covariate_sampler *sampler, struct ct_covariates *now)
 {
 	unsigned long long minor, major;
-	char path[64];
-	char *text;
-	const char *after_name;
+	const char *text, *after_name;
 
 	now->involuntary_switches = now->voluntary_switches = NAN;
 	now->minor_faults = now->major_faults = NAN;
-	snprintf(path, sizeof path, "/proc/self/task/%d/status", (int)thread);
-	text = read_file(path, 16 << 10);
+	text = ct_kernel_file_read(&sampler->thread_status);
 	if (text) {
 		now->voluntary_switches = number_after(text, "\nvoluntary_ctxt_switches:");
 		now->involuntary_switches = number_after(text, "\nnonvoluntary_ctxt_switches:");
 	}
-	free(text);
-	snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)thread);
-	text = read_file(path, 4 << 10);
+	text = ct_kernel_file_read(&sampler->thread_stat);
 	/* proc(5): minflt and majflt are fields 10 and 12; the name in field 2 may hold anything.
 	 */
 	after_name = text ? strrchr(text, ')') : NULL;
@@ -150,29 +144,52 @@ static void read_thread(pid_t thread, struct ct_covariates *now)
 		now->minor_faults = (double)minor;
 		now->major_faults = (double)major;
 	}
-	free(text);
 }
 
-static double read_frequency(const struct ct_place *place)
+static double read_frequency(struct ct_covariate_sampler *sampler)
+{
+	const char *khz = ct_kernel_file_read(&sampler->frequency);
+
+	return khz ? strtod(khz, NULL) * 1e3 : NAN;
+}
+
+void ct_covariates_open(struct ct_covariate_sampler *sampler, const struct ct_place *place,
+			pid_t thread, bool sparing)
 {
 	char path[96];
-	char *text;
-	double khz;
 
+	*sampler = (struct ct_covariate_sampler){.place = place, .interrupts.fd = -1};
+	ct_kernel_file_open(&sampler->stat, "/proc/stat");
+	if (!sparing)
+		ct_kernel_file_open(&sampler->interrupts, "/proc/interrupts");
+	snprintf(path, sizeof path, "/proc/self/task/%d/status", (int)thread);
+	ct_kernel_file_open(&sampler->thread_status, path);
+	snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)thread);
+	ct_kernel_file_open(&sampler->thread_stat, path);
 	snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/cpufreq/scaling_cur_freq",
 		 ct_place_cpu(place, 0));
-	text = read_file(path, 64);
-	khz = text ? strtod(text, NULL) : NAN;
-	free(text);
-	return khz * 1e3;
+	ct_kernel_file_open(&sampler->frequency, path);
+}
+
+void ct_covariates_close(struct ct_covariate_sampler *sampler)
+{
+	/* One that was never opened, being zero, has no place. */
+	if (!sampler->place)
+		return;
+	ct_kernel_file_close(&sampler->stat);
+	ct_kernel_file_close(&sampler->interrupts);
+	ct_kernel_file_close(&sampler->thread_status);
+	ct_kernel_file_close(&sampler->thread_stat);
+	ct_kernel_file_close(&sampler->frequency);
+	sampler->place = NULL;
 }
 
 void ct_covariates_read(struct ct_covariate_sampler *sampler, struct ct_covariates *now)
 {
-	now->steal_ns = read_steal(sampler->place);
+	now->steal_ns = read_steal(sampler);
 	now->interrupts = read_interrupts(sampler);
-	now->frequency_hz = read_frequency(sampler->place);
-	read_thread(sampler->thread, now);
+	now->frequency_hz = read_frequency(sampler);
+	read_thread(sampler, now);
 }
 
 void ct_covariates_delta(const struct ct_covariates *before, const struct ct_covariates *now,

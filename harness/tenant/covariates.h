@@ -6,11 +6,13 @@
 #ifndef COTENANT_TENANT_COVARIATES_H
 #define COTENANT_TENANT_COVARIATES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "harness/place/place.h"
 #include "harness/core/measurement.h"
+#include "harness/tenant/kernel_file.h"
 
 /* Running totals; NaN where the kernel does not tell. */
 struct ct_covariates {
@@ -24,9 +26,19 @@ struct ct_covariates {
 /* State of one sampler: it stops reading /proc/interrupts where that is too slow to be harmless. */
 struct ct_covariate_sampler {
 	const struct ct_place *place;
-	pid_t thread;
+	struct ct_kernel_file stat, interrupts, thread_status, thread_stat, frequency;
 	uint64_t interrupts_cost_ns;
 };
+
+/*
+ * Of the CPUs of `place`, which must outlive it, and of one thread of this process. `sparing`
+ * leaves out /proc/interrupts, which costs as much as all the others together: for a victim that
+ * rests.
+ */
+void ct_covariates_open(struct ct_covariate_sampler *sampler, const struct ct_place *place,
+			pid_t thread, bool sparing);
+/* Harmless on one that is zero. */
+void ct_covariates_close(struct ct_covariate_sampler *sampler);
 
 void ct_covariates_read(struct ct_covariate_sampler *sampler, struct ct_covariates *now);
 /* Fills the covariate columns of `row` with now minus before. */

@@ -243,6 +243,16 @@ static int wait_ms(const struct ct_link *link, uint64_t left_ns)
 								     : left_ms;
 }
 
+static bool too_late(const struct ct_link *link, unsigned type, bool deadline_passed,
+		     uint64_t timeout_ns, struct ct_error *err)
+{
+	if (deadline_passed)
+		return ct_broken(err, "%s: no %s within %.0f s; the worker hangs", link->name,
+				 ct_message_name(type), (double)timeout_ns / 1e9);
+	return ct_broken(err, "%s: not a word for %d s; the worker hangs", link->name,
+			 CT_SILENT_AFTER_S);
+}
+
 bool ct_link_await(struct ct_links *links, struct ct_link *link, unsigned type, uint64_t timeout_ns,
 		   json_t **reply, struct ct_error *err)
 {
@@ -250,17 +260,15 @@ bool ct_link_await(struct ct_links *links, struct ct_link *link, unsigned type, 
 
 	link->heard_ns = deadline - timeout_ns;
 	while (link->reply_type != type) {
-		uint64_t now = ct_monotonic_ns();
+		const uint64_t now = ct_monotonic_ns(), heard = link->heard_ns;
+		const bool passed = now >= deadline, late = passed || is_silent(link, now);
 
-		if (now >= deadline)
-			return ct_broken(err, "%s: no %s within %.0f s; the worker hangs",
-					 link->name, ct_message_name(type),
-					 (double)timeout_ns / 1e9);
-		if (is_silent(link, now))
-			return ct_broken(err, "%s: not a word for %d s; the worker hangs",
-					 link->name, CT_SILENT_AFTER_S);
-		if (!serve_all(links, wait_ms(link, deadline - now), err))
+		/* Late may be us: stopped, suspended, or held up by who reads our output. What came
+		 * meanwhile is heard first. */
+		if (!serve_all(links, late ? 0 : wait_ms(link, deadline - now), err))
 			return false;
+		if (late && link->heard_ns == heard)
+			return too_late(link, type, passed, timeout_ns, err);
 	}
 	if (reply)
 		*reply = link->reply;

@@ -12,10 +12,10 @@
 #include "harness/tenant/worker.h"
 
 /*
- * The control thread looks this often for the end of a phase and for closed epochs; less often
- * where the victim rests most of the time, and the looking would cost more than the measuring.
+ * The control thread looks this often for the end of a phase and for closed epochs; where the
+ * victim rests most of the time, and the looking would cost more than the measuring, once an epoch.
  */
-enum { LOOK_NS = 20000000, LOOK_WHILE_RESTING_NS = 100000000, LOOK_STEPPING_NS = 2000000 };
+enum { LOOK_NS = 20000000, LOOK_WHILE_RESTING_NS = 250000000, LOOK_STEPPING_NS = 2000000 };
 
 struct victim_role {
 	const struct ct_victim_ops *ops;
@@ -26,15 +26,24 @@ struct victim_role {
 	struct ct_victim_runner runner;
 	bool started;
 	bool running;
+	uint64_t epoch_ns, ends_ns; /* of the phase: how long, and about when */
 	unsigned owed; /* CT_MSG_CONNECTED or _REHEARSED once the step is over; 0: none */
 	struct ct_covariate_sampler sampler;
 	struct ct_covariates before;
 	struct ct_sampler counters;
 };
 
-static uint64_t look_ns(const struct victim_role *role)
+static uint64_t next_look(const struct victim_role *role, uint64_t now)
 {
-	return role->common.duty < 100 ? LOOK_WHILE_RESTING_NS : LOOK_NS;
+	uint64_t after_ns = LOOK_NS;
+
+	if (role->common.duty < 100 && role->epoch_ns > LOOK_NS)
+		after_ns = role->epoch_ns < LOOK_WHILE_RESTING_NS ? role->epoch_ns
+								  : LOOK_WHILE_RESTING_NS;
+	/* The end of the phase is waited for by others. */
+	if (now + after_ns > role->ends_ns)
+		return role->ends_ns > now ? role->ends_ns : now + LOOK_NS;
+	return now + after_ns;
 }
 
 /* A role that was refused before it was set up is NULL. */
@@ -45,6 +54,7 @@ static void free_role(struct victim_role *role)
 	if (role->started)
 		ct_victim_runner_stop(&role->runner);
 	ct_sampler_close(&role->counters);
+	ct_covariates_close(&role->sampler);
 	if (role->options)
 		ct_params_free(role->ops->params, role->options);
 	free(role->options);
@@ -108,12 +118,13 @@ static bool start(struct ct_worker *worker, struct victim_role *role, const json
 	};
 	role->started = ct_victim_runner_start(&role->runner, role->ops, role->options,
 					       &role->common, &env, err);
-	role->sampler = (struct ct_covariate_sampler){.place = &worker->place,
-						      .thread = role->runner.thread_id};
-	if (role->started)
-		ct_sampler_open(&role->counters, worker, role->runner.env.device,
-				role->ops->counters);
-	return role->started;
+	if (!role->started)
+		return false;
+	ct_covariates_open(&role->sampler, &worker->place, role->runner.thread_id,
+			   role->common.duty < 100);
+	worker->host_counters = role->common.host_counters;
+	ct_sampler_open(&role->counters, worker, role->runner.env.device, role->ops->counters);
+	return true;
 }
 
 static json_t *clock_json(const struct ct_clock *clock)
@@ -169,7 +180,9 @@ static bool begin_phase(struct ct_worker *worker, struct victim_role *role, cons
 	restart_counting(role);
 	ct_victim_runner_begin(&role->runner, &request);
 	role->running = true;
-	worker->wake_ns = ct_monotonic_ns() + look_ns(role);
+	role->epoch_ns = request.epoch_ns;
+	role->ends_ns = ct_monotonic_ns() + request.warmup_ns + request.measure_ns;
+	worker->wake_ns = next_look(role, ct_monotonic_ns());
 	return true;
 }
 
@@ -314,7 +327,7 @@ static bool tick(struct ct_worker *worker, struct ct_error *err)
 
 	if (role->owed)
 		return look_for_end_of_step(worker, role, err);
-	worker->wake_ns = finished ? UINT64_MAX : ct_monotonic_ns() + look_ns(role);
+	worker->wake_ns = finished ? UINT64_MAX : next_look(role, ct_monotonic_ns());
 	/* Asked before the epochs are taken: what was closed by then is all there is. */
 	if (!send_closed_epochs(worker, role, err))
 		return false;

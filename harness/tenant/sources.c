@@ -5,7 +5,8 @@
 #include <string.h>
 
 /* The registry: one line a kind of device. */
-static const struct ct_counter_source *const sources[] = {&ct_source_nic, &ct_source_gpu, NULL};
+static const struct ct_counter_source *const sources[] = {&ct_source_nic, &ct_source_gpu,
+							  &ct_source_host, NULL};
 
 _Static_assert(sizeof sources / sizeof sources[0] <=
 		       sizeof((struct ct_sampler *)0)->devices /

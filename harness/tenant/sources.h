@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where the counters of an epoch come from: the victim itself (bench.h), and the devices that the
- * tenant names, which the worker's control thread asks whenever an epoch has closed. It runs on a
- * CPU that is neither victim's nor aggressor's, so a device that answers slowly delays nobody.
+ * Where the counters of an epoch come from: the victim itself (bench.h), the devices that the
+ * tenant names, and the kernel's counts of the whole machine, which the worker's control thread
+ * asks whenever an epoch has closed. It runs on a CPU that is neither victim's nor aggressor's, so
+ * a device that answers slowly delays nobody.
  */
 #ifndef COTENANT_TENANT_SOURCES_H
 #define COTENANT_TENANT_SOURCES_H
@@ -17,7 +18,7 @@
 
 /* A kind of device that has counters; one line each in sources.c. */
 struct ct_counter_source {
-	const char *name; /* "nic", "gpu": as in the file */
+	const char *name; /* "nic", "gpu", "host": as in the file */
 	/*
 	 * `device` is what the victim says it opened, NULL: none. False: the tenant has no such
 	 * device, or it has no counters here, which is no error. `*table` ends with {0} and lives
@@ -30,7 +31,7 @@ struct ct_counter_source {
 	void (*close)(void *state);
 };
 
-extern const struct ct_counter_source ct_source_nic, ct_source_gpu;
+extern const struct ct_counter_source ct_source_nic, ct_source_gpu, ct_source_host;
 
 /* All counters of one victim's worker, its own first. */
 struct ct_sampler {

@@ -47,7 +47,8 @@ struct ct_worker {
 	hwloc_bitmap_t home; /* CPUs this process may use, before it bound itself anywhere */
 	bool aside;          /* the control thread is on no victim's and no aggressor's CPU */
 	char token[CT_TOKEN_LENGTH + 1];
-	char *gpu, *nic; /* the tenant's, as the job file names them; NULL: none */
+	char *gpu, *nic;    /* the tenant's, as the job file names them; NULL: none */
+	bool host_counters; /* the victim keeps what the kernel counts of the whole machine */
 	const struct ct_worker_role *role;
 	void *role_state;
 	uint64_t wake_ns; /* CLOCK_MONOTONIC of the next tick; UINT64_MAX: none */

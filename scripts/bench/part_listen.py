@@ -61,6 +61,12 @@ def heard_near(begins, start):
     return min(near, key=lambda one: abs(wall_clock(one["at"]) - start), default=None)
 
 
+def likened_to(one, lines):
+    """The aggressor in the last that was said of a neighbour: when it had gone, or that it came."""
+    last = [line for line in lines if line["event"] == "neighbour" and line["at"] == one["at"]][-1]
+    return last["like"] and last["like"]["aggressor"]
+
+
 def wilson(hits, n, z=1.96):
     """95 % interval of a share (Wilson 1927)."""
     middle = (hits + z * z / 2) / (n + z * z)
@@ -83,17 +89,19 @@ def session(bench, matrix):
         old.unlink()
     command = [bench.cotenant, "listen", f"cpus=pu:{bench.victim_cpu}", "--matrix", str(matrix),
                "-o", str(out), "-t", f"{QUIET_S + TRIALS * (ON_S + PAUSE_S[1]) + 120}s", "--json"]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          text=True) as listener:
+    # Into a file: a pipe that nobody reads is full after a while, and holds up who writes to it.
+    said = out.with_suffix(".jsonl")
+    with open(said, "w", encoding="utf-8") as lines, \
+            subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=lines) as listener:
         try:
             time.sleep(QUIET_S)
             trials = do_trials(bench, random.Random(1))
         finally:
             listener.send_signal(signal.SIGINT)
-            said, _ = listener.communicate(timeout=60)
+            listener.wait(timeout=60)
     if listener.returncode != 0:
         raise CanNotMeasure(f"'{text_of(command)}': status {listener.returncode}")
-    return trials, [json.loads(line) for line in said.splitlines()], command
+    return trials, [json.loads(line) for line in said.read_text().splitlines()], command
 
 
 def measure(bench):
@@ -102,12 +110,11 @@ def measure(bench):
     trials, lines, second = session(bench, matrix)
     begins = [line for line in lines if line["event"] == "neighbour" and line["state"] == "begin"]
     found = [(name, start, heard_near(begins, start)) for name, start in trials]
-    for name, start, one in found:
-        like = one and one["like"] and one["like"]["aggressor"]
+    likes = [one and likened_to(one, lines) for _, _, one in found]
+    for (name, start, one), like in zip(found, likes):
         print(f"    {name:<12} heard as {like or ('unlike any' if one else 'nothing'):<12}"
               + (f" {wall_clock(one['at']) - start:+.2f} s" if one else ""))
-    right = [int(bool(one and one["like"]) and one["like"]["aggressor"] == name)
-             for name, _, one in found]
+    right = [int(like == name) for (name, _, _), like in zip(found, likes)]
     off = [abs(wall_clock(one["at"]) - start) for _, start, one in found if one]
     extra = len(begins) - len(off)
     cpu = next(line for line in lines if line["event"] == "summary")["cpu_share"] * 100

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Campaigns end to end: a planted neighbour is found, an idle one is not, nothing is lost."""
 import json
+import math
 import os
 import signal
 import struct
@@ -107,6 +108,45 @@ class Planted(CampaignTest):
         header = subprocess.run(["h5dump", "-H", result], capture_output=True, text=True)
         self.assertEqual(header.returncode, 0, header.stderr)
         self.assertIn("phases", header.stdout)
+
+
+class HostCounters(CampaignTest):
+    """What the kernel counts of the whole machine, where a victim asks for it."""
+
+    NAMES = ["busy", "forks", "switches", "interrupts", "softirqs_net", "softirqs_block",
+             "page_faults", "pages_allocated", "disk"]
+
+    def campaign(self, name, *more):
+        result = self.path(f"{name}.h5")
+        self.run_ok("run", self.file("host.ini", SHARED_CORE), "-o", result, "--seed", "1", "-q",
+                    "--set", "suite.replicates=2", *more)
+        self.run_ok("validate", result)
+        return result
+
+    @staticmethod
+    def readings(result):
+        """Counters of the source in the file: their readings by name."""
+        with h5py.File(result) as file:
+            if "counters" not in file:
+                return {}
+            sources, names = (file["counters"][column].asstr()[:] for column in ("source", "name"))
+            counters, values = file["readings/counter"][:], file["readings/value"][:]
+            return {name: values[counters == row]
+                    for row, (source, name) in enumerate(zip(sources, names)) if source == "host"}
+
+    def test_they_go_with_every_epoch_where_a_victim_asks_and_change_nothing_else(self):
+        plain = self.campaign("plain")
+        asked = self.campaign("asked", "--set", "victim.null.host_counters=yes")
+        self.assertEqual(self.readings(plain), {})
+        found = self.readings(asked)
+        self.assertEqual(list(found), self.NAMES)
+        for name, values in found.items():
+            self.assertGreater(len(values), 0, name)
+            self.assertTrue(all(0 <= value < math.inf for value in values), (name, values))
+        self.assertGreater(sum(found["busy"]), 0)
+        self.assertGreater(sum(found["interrupts"]), 0)
+        compared = self.cotenant("compare", plain, asked)
+        self.assertNotIn("other parameters", compared.stdout + compared.stderr)
 
 
 class Interrupted(CampaignTest):

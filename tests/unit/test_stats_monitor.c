@@ -61,6 +61,128 @@ static void a_change_is_dated(void **state)
 	assert_true(dated >= 45);
 }
 
+/* As quantiles of few samples are: one value in twenty is seven times the others or more. */
+static double heavy(struct ct_rng *rng)
+{
+	const double value = 0.1 * normal(rng);
+
+	return ct_rng_uniform(rng) < 0.05 ? value + 2 + ct_rng_exponential(rng) : value;
+}
+
+static void a_heavy_tail_is_quiet_and_hides_no_change(void **state)
+{
+	(void)state;
+	enum { CHANNELS = 10, N = 2000, CHANGE = 1500 };
+	unsigned alarms = 0, dated = 0;
+
+	for (uint64_t seed = 0; seed < 10; seed++) {
+		struct ct_monitor *monitor = ct_monitor_new(CHANNELS);
+		struct ct_rng rng;
+
+		ct_rng_stream(&rng, seed, 6);
+		for (uint64_t i = 0; i < N; i++) {
+			double values[CHANNELS];
+			enum ct_monitor_state now;
+
+			for (size_t c = 0; c < CHANNELS; c++)
+				values[c] = heavy(&rng) + (c < 4 && i >= CHANGE ? 0.25 : 0);
+			now = ct_monitor_feed(monitor, values);
+			alarms += now == CT_MONITOR_ONSET && i < CHANGE;
+			if (now == CT_MONITOR_ONSET && i >= CHANGE) {
+				const uint64_t onset = ct_monitor_onset(monitor);
+
+				dated += onset + 2 >= CHANGE && onset <= CHANGE + 2;
+				break;
+			}
+		}
+		ct_monitor_free(monitor);
+	}
+	assert_true(alarms <= 2);
+	assert_true(dated >= 9);
+}
+
+static void a_steady_disturbance_is_one(void **state)
+{
+	(void)state;
+	enum { CHANNELS = 10, SEEDS = 20, BEGIN = 300, END = 500, N = 600 };
+	unsigned onsets = 0;
+
+	for (uint64_t seed = 0; seed < SEEDS; seed++) {
+		struct ct_monitor *monitor = ct_monitor_new(CHANNELS);
+		struct ct_rng rng;
+
+		ct_rng_stream(&rng, seed, 9);
+		for (uint64_t i = 0; i < N; i++) {
+			const double more = i >= BEGIN && i < END ? 0.5 : 0;
+			double values[CHANNELS];
+
+			for (size_t c = 0; c < CHANNELS; c++)
+				values[c] = heavy(&rng) + (c < 4 ? more : 0);
+			onsets += ct_monitor_feed(monitor, values) == CT_MONITOR_ONSET;
+		}
+		ct_monitor_free(monitor);
+	}
+	print_message("%u onsets of %d disturbances\n", onsets, SEEDS);
+	assert_in_range(onsets, SEEDS, SEEDS + SEEDS / 5);
+}
+
+/* Without a pause: the first is over where the second begins. */
+static void one_neighbour_after_another_are_two(void **state)
+{
+	(void)state;
+	enum { FIRST = 300, SECOND = 360, END = 420, N = 500 };
+	static const uint64_t begins[] = {FIRST, SECOND}, ends[] = {SECOND, END};
+	struct ct_monitor *monitor = ct_monitor_new(2);
+	unsigned onsets = 0, overs = 0;
+	struct ct_rng rng;
+
+	ct_rng_stream(&rng, 8, 1);
+	for (uint64_t i = 0; i < N; i++) {
+		const bool first = i >= FIRST && i < SECOND, second = i >= SECOND && i < END;
+		const double values[2] = {0.1 * normal(&rng) + (first || second ? 1 : 0),
+					  0.1 * normal(&rng) + (second ? 1 : 0)};
+		const enum ct_monitor_state now = ct_monitor_feed(monitor, values);
+
+		if (now == CT_MONITOR_ONSET) {
+			assert_true(onsets < 2);
+			assert_in_range(ct_monitor_onset(monitor), begins[onsets] - 2,
+					begins[onsets] + 2);
+			onsets++;
+		} else if (now == CT_MONITOR_OVER) {
+			uint64_t n;
+
+			assert_true(overs < 2);
+			assert_in_range(ct_monitor_settled(monitor), ends[overs] - 2,
+					ends[overs] + 2);
+			assert_true(fabs(ct_monitor_shift(monitor, 1, &n) - overs) < 0.1);
+			overs++;
+		}
+	}
+	assert_int_equal(onsets, 2);
+	assert_int_equal(overs, 2);
+	ct_monitor_free(monitor);
+}
+
+static void a_channel_without_values_is_no_obstacle(void **state)
+{
+	(void)state;
+	struct ct_monitor *monitor = ct_monitor_new(2);
+	struct ct_rng rng;
+	unsigned found = 0;
+	uint64_t n;
+
+	ct_rng_stream(&rng, 7, 1);
+	for (size_t i = 0; i < 400; i++) {
+		const double values[2] = {NAN, 0.1 * normal(&rng) + (i < 300 ? 0 : 1)};
+
+		found += ct_monitor_feed(monitor, values) == CT_MONITOR_ONSET;
+	}
+	assert_int_equal(found, 1);
+	assert_true(isnan(ct_monitor_shift(monitor, 0, &n)));
+	assert_int_equal(n, 0);
+	ct_monitor_free(monitor);
+}
+
 static void an_outlier_is_no_change(void **state)
 {
 	(void)state;
@@ -141,6 +263,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_steady_series_raises_no_alarm),
 		cmocka_unit_test(a_change_is_dated),
+		cmocka_unit_test(a_heavy_tail_is_quiet_and_hides_no_change),
+		cmocka_unit_test(a_steady_disturbance_is_one),
+		cmocka_unit_test(one_neighbour_after_another_are_two),
+		cmocka_unit_test(a_channel_without_values_is_no_obstacle),
 		cmocka_unit_test(an_outlier_is_no_change),
 		cmocka_unit_test(a_disturbance_ends_and_a_lasting_one_becomes_the_level),
 		cmocka_unit_test(a_period_is_found_and_noise_has_none),

@@ -137,6 +137,23 @@ static void a_silent_worker_runs_into_the_timeout(void **state)
 	ct_link_close(&links, &link);
 }
 
+/* The controller was stopped, suspended, or held up by who reads its output. */
+static void an_answer_that_waits_is_heard_however_late_we_are(void **state)
+{
+	(void)state;
+	struct ct_link link = {.name = "victim 'v'"};
+	struct ct_error err = {0};
+
+	assert_true(ct_link_open(&links, &link, "", "", &err));
+	assert_true(ct_link_send(&link, CT_MSG_CLOCK, NULL, &err));
+	usleep(300000);
+	if (!ct_link_await(&links, &link, CT_MSG_CLOCK_IS, 0, NULL, &err))
+		fail_msg("%s", err.text);
+	assert_false(ct_link_await(&links, &link, CT_MSG_CLOCK_IS, 0, NULL, &err));
+	assert_non_null(strstr(err.text, "hangs"));
+	ct_link_close(&links, &link);
+}
+
 /* Frames that it takes until a worker's clock is known, if the way to it was this short before. */
 static unsigned questions(const char *via, uint64_t shortest_ns)
 {
@@ -429,6 +446,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_launcher_that_is_not_there_is_named),
 		cmocka_unit_test(a_launcher_that_fails_is_quoted),
 		cmocka_unit_test(a_killed_worker_is_reported_with_its_signal),
+		cmocka_unit_test(an_answer_that_waits_is_heard_however_late_we_are),
 		cmocka_unit_test(a_silent_worker_runs_into_the_timeout),
 		cmocka_unit_test(a_clock_is_asked_until_the_way_to_it_was_short_once),
 		cmocka_unit_test(a_bad_setup_is_refused_by_the_worker_in_words),
