@@ -273,7 +273,6 @@ static void clear_sums(struct ct_monitor *monitor)
 
 static enum ct_monitor_state begin(struct ct_monitor *monitor, uint64_t onset)
 {
-	onset = date_onset(monitor, onset);
 	monitor->is_disturbed = true;
 	monitor->onset = onset;
 	monitor->evidence = 0;
@@ -311,7 +310,7 @@ static enum ct_monitor_state feed_quiet(struct ct_monitor *monitor)
 		accumulate(&monitor->channels[c], &monitor->channels[c].quiet, monitor->fed);
 	onset = rises_from(monitor, threshold);
 	if (onset != UINT64_MAX)
-		return begin(monitor, onset);
+		return begin(monitor, date_onset(monitor, onset));
 	settle_what_is_clear(monitor);
 	if (monitor->fed - monitor->refreshed >= REFRESH)
 		refresh_all_quiet(monitor);
@@ -400,7 +399,8 @@ enum ct_monitor_state ct_monitor_feed(struct ct_monitor *monitor, const double *
 
 	/* Where it stays unclear for long, the oldest is what it most looks like. */
 	if (monitor->fed - monitor->first_pending >= PENDING)
-		settle_pending(monitor, monitor->first_pending + 1, !monitor->is_disturbed);
+		settle_pending(monitor, monitor->first_pending + 1,
+			       !monitor->is_disturbed && monitor->next_onset == UINT64_MAX);
 	keep_pending(monitor, values);
 	if (monitor->fed < CT_MONITOR_LEARN)
 		state = learn(monitor);
