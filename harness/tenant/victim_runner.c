@@ -6,8 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Of a victim that rests in between: waking up costs as much CPU time as a short burst. */
-enum { BURST_NS = 200000, SHORTEST_REST_NS = 10000000 };
+enum { BURST_NS = 200000 }; /* of a victim that rests in between */
 
 /*
  * The timed loop, once for all victims. Between the two stamps there is one indirect call and the
@@ -103,40 +102,63 @@ static void sleep_ns(double ns)
 	nanosleep(&ts, NULL);
 }
 
+/* One operation, and the time it took. */
+static bool operate(struct ct_victim_runner *runner, uint64_t *end, uint64_t *ticks)
+{
+	const struct ct_victim_ops *ops = runner->ops;
+	const uint64_t begin = ct_ticks(runner->env.clock);
+	const bool good = ops->operate_timed ? ops->operate_timed(runner->victim_state, ticks)
+					     : ops->operate(runner->victim_state);
+
+	*end = ct_ticks_end(runner->env.clock);
+	if (!ops->operate_timed)
+		*ticks = *end - begin;
+	return good;
+}
+
+static bool burst(struct ct_victim_runner *runner, uint64_t until_tick)
+{
+	uint64_t now, ticks;
+
+	do {
+		if (!operate(runner, &now, &ticks))
+			return false;
+		ct_record(&runner->recorder, now, ticks);
+	} while (now < until_tick);
+	return true;
+}
+
 /*
  * A victim that measures now and then: bursts of samples, and rests that keep its share of the CPU
  * at `duty`. CPU time is what counts: a victim that sleeps as part of its work, or is held up by a
  * neighbour, uses none and need not rest for it. The first operation after a rest finds cold caches
- * and a sleeping core, whatever the neighbours do; it is not recorded.
+ * and a sleeping core, whatever the neighbours do; it is not recorded. What is owed at the end of a
+ * phase is paid in the next one.
  */
 static bool resting_loop(struct ct_victim_runner *runner, uint64_t end_tick)
 {
-	const struct ct_victim_ops *ops = runner->ops;
 	const struct ct_clock *clock = runner->env.clock;
-	const double rest = 100.0 / runner->common->duty - 1;
-	void *const state = runner->victim_state;
-	uint64_t now, ticks;
+	const double end_ns = (double)ct_ticks_to_ns(clock, end_tick);
+	uint64_t begin = ct_ticks(clock), end, ticks;
+	bool rested = true;
 
+	runner->rest.epoch_ns = (double)runner->request.epoch_ns;
 	do {
-		const uint64_t burst_end = ct_ticks(clock) + ct_ns_to_ticks(clock, BURST_NS);
 		const double cpu = thread_cpu_ns();
+		double now_ns, rest_ns;
 
-		if (!(ops->operate_timed ? ops->operate_timed(state, &ticks) : ops->operate(state)))
+		if (rested && !operate(runner, &end, &ticks))
 			return false;
-		do {
-			const uint64_t before = ct_ticks(clock);
-			const bool good = ops->operate_timed ? ops->operate_timed(state, &ticks)
-							     : ops->operate(state);
-
-			now = ct_ticks_end(clock);
-			if (!good)
-				return false;
-			ct_record(&runner->recorder, now,
-				  ops->operate_timed ? ticks : now - before);
-		} while (now < burst_end);
-		sleep_ns(fmax((thread_cpu_ns() - cpu) * rest, SHORTEST_REST_NS));
-		now = ct_ticks(clock);
-	} while (now < end_tick && !atomic_load_explicit(&runner->stop, memory_order_relaxed));
+		if (!burst(runner, begin + ct_ns_to_ticks(clock, BURST_NS)))
+			return false;
+		now_ns = (double)ct_ticks_to_ns(clock, ct_ticks(clock));
+		rest_ns = ct_rest_after(&runner->rest, (double)ct_ticks_to_ns(clock, begin), now_ns,
+					thread_cpu_ns() - cpu);
+		rested = rest_ns > 0;
+		if (rested)
+			sleep_ns(fmin(rest_ns, fmax(end_ns - now_ns, 0)));
+		begin = ct_ticks(clock);
+	} while (begin < end_tick && !atomic_load_explicit(&runner->stop, memory_order_relaxed));
 	return true;
 }
 
@@ -279,6 +301,7 @@ bool ct_victim_runner_start(struct ct_victim_runner *runner, const struct ct_vic
 	runner->env = *env;
 	runner->env.stop = &runner->teardown;
 	ct_rng_stream(&runner->arrivals, env->seed, 1);
+	ct_rest_init(&runner->rest, common->duty);
 	pthread_mutex_init(&runner->lock, NULL);
 	pthread_cond_init(&runner->changed, NULL);
 	if (pthread_create(&runner->thread, NULL, measuring_thread, runner) != 0) {

@@ -15,6 +15,7 @@
 #include "harness/tenant/common.h"
 #include "harness/core/recorder.h"
 #include "harness/core/rng.h"
+#include "harness/tenant/rest.h"
 
 struct ct_phase_request {
 	uint64_t warmup_ns, measure_ns, epoch_ns;
@@ -35,6 +36,7 @@ struct ct_victim_runner {
 	struct ct_victim_env env;
 	struct ct_recorder recorder;
 	struct ct_rng arrivals;
+	struct ct_rest rest; /* of a victim with duty below 100 % */
 
 	pthread_t thread;
 	pid_t thread_id;
