@@ -21,5 +21,6 @@ double ct_rest_after(struct ct_rest *rest, double begin_ns, double now_ns, doubl
 	owed = rest->paid_ns - now_ns;
 	if (owed < shortest_ns)
 		return 0;
-	return fmin(owed, fmax(shortest_ns, share_of_epoch * rest->epoch_ns + share_of_debt * owed));
+	return fmin(owed,
+		    fmax(shortest_ns, share_of_epoch * rest->epoch_ns + share_of_debt * owed));
 }

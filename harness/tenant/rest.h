@@ -4,11 +4,11 @@
  * on one time line, in nanoseconds.
  *
  * What it has used is paid for with time, `100 / duty` for each nanosecond, as cells pay in ATM's
- * generic cell rate algorithm (ITU-T I.371): the account is one instant, at which all would be paid.
- * A rest is never as long as the debt: a quarter of an epoch, and a small share of what is owed
- * beyond it. So its share of the CPU is `duty` in the long run, whatever an operation costs, and one
- * burst that a hypervisor or a fault held up, which the kernel may count as CPU time of ours, is paid
- * for over many rests instead of by silence that lasts for several epochs.
+ * generic cell rate algorithm (ITU-T I.371): the account is one instant, at which all would be
+ * paid. A rest pays a quarter of an epoch and a small share of the debt at most. So the share of
+ * the CPU is `duty` in the long run, whatever an operation costs, and one burst that a hypervisor
+ * or a fault held up, which the kernel may count as CPU time of ours, is paid for over many rests
+ * instead of by silence that lasts for several epochs.
  */
 #ifndef COTENANT_TENANT_REST_H
 #define COTENANT_TENANT_REST_H

@@ -44,7 +44,7 @@ static double work(struct worker *worker, double used_ns)
 	return rest;
 }
 
-/* Bursts far shorter than an epoch's share, and far longer; duties that hardly rest, and hardly work. */
+/* Bursts of 20 us to 80 ms, by victims that hardly rest and by some that hardly work. */
 static void keeps_its_share_in_the_long_run(void **state)
 {
 	static const double duties[] = {0.01, 0.08, 0.5, 2, 25, 90};
