@@ -40,7 +40,9 @@ working_set = 64M
 
 def campaign(bench, suite, path):
     path.unlink(missing_ok=True)
-    bench.run([bench.cotenant, "run", suite, "-o", path, "-q"])
+    # 4: beside a neighbour the idle aggressor may not get its share of their CPU. The victim alone,
+    # which is all that is compared, is in the file.
+    bench.run([bench.cotenant, "run", suite, "-o", path, "-q"], good=(0, 4))
     return path
 
 
