@@ -484,6 +484,19 @@ static bool comparable(const struct ct_differences *environment, struct ct_error
 	return true;
 }
 
+static double lasted_s(const struct ct_results_tables *tables)
+{
+	int64_t first = INT64_MAX, last = INT64_MIN;
+
+	for (size_t i = 0; i < tables->n_blocks; i++) {
+		const int64_t started = tables->blocks[i].started_unix_ns;
+
+		first = started < first ? started : first;
+		last = started > last ? started : last;
+	}
+	return tables->n_blocks ? (double)last / 1e9 - (double)first / 1e9 : 0;
+}
+
 static bool reserve(struct work *work, struct ct_error *err)
 {
 	const size_t cells = work->file[BASE]->n_cells + work->file[NEW]->n_cells;
@@ -510,7 +523,9 @@ bool ct_comparison_make(struct ct_comparison *comparison, const struct ct_analys
 	bool ok;
 
 	*comparison = (struct ct_comparison){
-		.options = *options, .emulated = {base->tables->emulated, next->tables->emulated}};
+		.options = *options,
+		.emulated = {base->tables->emulated, next->tables->emulated},
+		.lasted_s = {lasted_s(base->tables), lasted_s(next->tables)}};
 	ok = ct_differences_make(&comparison->environment, base->tables, next->tables, err) &&
 	     comparable(&comparison->environment, err) && reserve(&work, err) &&
 	     match_cells(&work, err);

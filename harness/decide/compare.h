@@ -71,6 +71,11 @@ struct ct_comparison {
 	size_t n_unmatched;
 	enum ct_verdict verdict;
 	const char *emulated[2]; /* of base and next, as in the files; "" on real machines */
+	/*
+	 * Of base and next, from the beginning of the first block to that of the last: a level that
+	 * changes more slowly is seen in no interval. 0 where the file does not say.
+	 */
+	double lasted_s[2];
 };
 
 /*

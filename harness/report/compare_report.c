@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/core/units.h"
 #include "harness/report/json.h"
 #include "harness/report/junit.h"
 
@@ -148,6 +149,19 @@ static void print_unmatched(const struct ct_comparison *comparison, FILE *out,
 	fputc('\n', out);
 }
 
+/* What no interval can know: how the machine would have been at another hour. */
+static void print_span(const struct ct_comparison *comparison, FILE *out)
+{
+	char base[CT_UNIT_TEXT], next[CT_UNIT_TEXT];
+
+	if (comparison->lasted_s[0] > 0 && comparison->lasted_s[1] > 0)
+		fprintf(out,
+			"Blocks of BASE lie within %s, of NEW within %s: a level that changes more "
+			"slowly is in no interval.\n",
+			ct_format_ns(comparison->lasted_s[0] * 1e9, base),
+			ct_format_ns(comparison->lasted_s[1] * 1e9, next));
+}
+
 bool ct_comparison_print(const struct ct_comparison *comparison, FILE *out,
 			 const struct ct_style *style, struct ct_error *err)
 {
@@ -159,6 +173,7 @@ bool ct_comparison_print(const struct ct_comparison *comparison, FILE *out,
 	print_unmatched(comparison, out, style);
 	fprintf(out, "Margin %g %%, false discovery rate %g, one test for each cell.\n",
 		100 * comparison->options.margin, comparison->options.fdr);
+	print_span(comparison, out);
 	for (size_t i = 0; i < 2; i++) {
 		if (comparison->emulated[i][0])
 			fprintf(out, "EMULATED: %s was measured in software emulation (%s).\n",
@@ -211,12 +226,14 @@ json_t *ct_comparison_json(const struct ct_comparison *comparison)
 		json_array_append_new(environment, json_pack("{s:s, s:s, s:s}", "item", row->item,
 							     "base", row->base, "new", row->next));
 	}
-	return json_pack("{s:s, s:s, s:{s:s, s:s}, s:f, s:f, s:f, s:o, s:o, s:o}", "schema",
-			 "cotenant.compare/1", "verdict", ct_verdict_names[comparison->verdict],
-			 "emulated", "base", comparison->emulated[0], "new",
-			 comparison->emulated[1], "margin", comparison->options.margin, "fdr",
-			 comparison->options.fdr, "confidence", comparison->options.confidence,
-			 "cells", cells, "unmatched", unmatched, "environment", environment);
+	return json_pack("{s:s, s:s, s:{s:s, s:s}, s:[f, f], s:f, s:f, s:f, s:o, s:o, s:o}",
+			 "schema", "cotenant.compare/1", "verdict",
+			 ct_verdict_names[comparison->verdict], "emulated", "base",
+			 comparison->emulated[0], "new", comparison->emulated[1], "lasted_s",
+			 comparison->lasted_s[0], comparison->lasted_s[1], "margin",
+			 comparison->options.margin, "fdr", comparison->options.fdr, "confidence",
+			 comparison->options.confidence, "cells", cells, "unmatched", unmatched,
+			 "environment", environment);
 }
 
 /* ---- JUnit ---- */

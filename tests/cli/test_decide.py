@@ -84,6 +84,20 @@ class Compare(Decide):
                              self.campaign("b.h5", seed=2, drift=-0.1), INCONCLUSIVE)
         self.assertGreater(value["cells"][0]["drift"][0], 0.05)
 
+    def test_says_how_long_each_was_looked_at(self):
+        a, b = self.campaign("a.h5"), self.campaign("b.h5", seed=2)
+        for path, seconds in ((a, 5), (b, 600)):
+            with h5py.File(path) as f:
+                n = len(f["blocks/cell"])
+            start = 1_700_000_000 * 10**9
+            self.change(path, "blocks/started_unix_ns",
+                        [start + i * seconds * 10**9 // (n - 1) for i in range(n)][::-1])
+        lasted = self.compare(a, b, 0)["lasted_s"]
+        self.assertAlmostEqual(lasted[0], 5, 3)
+        self.assertAlmostEqual(lasted[1], 600, 3)
+        self.assertIn("of BASE lie within 5.00 s, of NEW within 600 s",
+                      self.cotenant("compare", a, b).stdout)
+
     def test_the_environment_comes_first(self):
         a, b = self.campaign("a.h5"), self.campaign("b.h5", seed=2)
         self.machine(a, kernel="6.1")
