@@ -333,7 +333,7 @@ install: all man
 		$(DESTDIR)$(PREFIX)/share/cotenant/scripts/
 	install -m 644 LICENSE $(wildcard *.md results-schema/SCHEMA.md results-schema/*.schema.json) \
 		$(DESTDIR)$(PREFIX)/share/doc/cotenant/
-	install -m 644 $(wildcard docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/cotenant/docs/
+	install -m 644 $(wildcard docs/*.md docs/*.png) $(DESTDIR)$(PREFIX)/share/doc/cotenant/docs/
 
 clean:
 	rm -rf $(BUILD)
