@@ -491,10 +491,12 @@ static double lasted_s(const struct ct_results_tables *tables)
 	for (size_t i = 0; i < tables->n_blocks; i++) {
 		const int64_t started = tables->blocks[i].started_unix_ns;
 
+		if (started <= 0) /* never begun, or not told by a foreign writer */
+			continue;
 		first = started < first ? started : first;
 		last = started > last ? started : last;
 	}
-	return tables->n_blocks ? (double)last / 1e9 - (double)first / 1e9 : 0;
+	return last > first ? (double)last / 1e9 - (double)first / 1e9 : 0;
 }
 
 static bool reserve(struct work *work, struct ct_error *err)

@@ -40,8 +40,8 @@ working_set = 64M
 
 def campaign(bench, suite, path):
     path.unlink(missing_ok=True)
-    # 4: beside a neighbour the idle aggressor may not get its share of their CPU. The victim alone,
-    # which is all that is compared, is in the file.
+    # 4: beside a neighbour the idle aggressor may not get its share of their CPU in any block; the
+    # file is whole all the same, and what of it can be compared is.
     bench.run([bench.cotenant, "run", suite, "-o", path, "-q"], good=(0, 4))
     return path
 

@@ -90,8 +90,8 @@ class Compare(Decide):
             with h5py.File(path) as f:
                 n = len(f["blocks/cell"])
             start = 1_700_000_000 * 10**9
-            self.change(path, "blocks/started_unix_ns",
-                        [start + i * seconds * 10**9 // (n - 1) for i in range(n)][::-1])
+            times = [start + i * seconds * 10**9 // (n - 2) for i in range(n - 1)]
+            self.change(path, "blocks/started_unix_ns", [0, *times[::-1]])  # one was never begun
         lasted = self.compare(a, b, 0)["lasted_s"]
         self.assertAlmostEqual(lasted[0], 5, 3)
         self.assertAlmostEqual(lasted[1], 600, 3)
