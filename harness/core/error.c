@@ -6,14 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A message is one line whatever a peer or a file put into it. */
-static void flatten(char *text)
-{
-	for (char *c = text; *c; c++) {
-		if ((unsigned char)*c < 0x20)
-			*c = ' ';
-	}
-}
+#include "harness/core/text.h"
 
 static void __attribute__((format(printf, 3, 0)))
 set(struct ct_error *err, enum ct_error_kind kind, const char *format, va_list args)
@@ -22,7 +15,8 @@ set(struct ct_error *err, enum ct_error_kind kind, const char *format, va_list a
 		return;
 	err->kind = kind;
 	vsnprintf(err->text, sizeof err->text, format, args);
-	flatten(err->text);
+	/* A message is one line of UTF-8, whatever a peer or a file put into it. */
+	ct_text_clean(err->text);
 }
 
 bool ct_fail(struct ct_error *err, enum ct_error_kind kind, const char *format, ...)
@@ -68,6 +62,7 @@ bool ct_broken_errno(struct ct_error *err, const char *format, ...)
 	va_end(args);
 	used = strlen(err->text);
 	snprintf(err->text + used, sizeof err->text - used, ": %s", strerror(saved));
+	ct_text_clean(err->text);
 	return false;
 }
 
@@ -83,11 +78,11 @@ bool ct_error_in(struct ct_error *err, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(err->text, sizeof err->text, format, args);
 	va_end(args);
-	flatten(err->text);
 	used = strlen(err->text);
 	/* Cutting a message at the size of the buffer is wanted here, so the result is not needed.
 	 */
 	if (snprintf(err->text + used, sizeof err->text - used, ": %s", inner) < 0)
 		err->text[used] = '\0';
+	ct_text_clean(err->text);
 	return false;
 }

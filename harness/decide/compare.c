@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/core/text.h"
 #include "harness/stats/fdr.h"
 #include "harness/stats/series.h"
 #include "harness/stats/tolerance.h"
@@ -274,6 +275,7 @@ static void leave_out(struct work *work, int file, uint32_t c, const char *reaso
 				     .aggressor = tables->aggressors[info->aggressor].name,
 				     .intensity = info->intensity};
 	snprintf(out->reason, sizeof out->reason, "%s%s%s", reason, *detail ? ": " : "", detail);
+	ct_text_clean(out->reason);
 }
 
 static bool same_cell(const struct ct_results_tables *a, const struct ct_cell_info *left,

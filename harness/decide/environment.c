@@ -8,6 +8,8 @@
 
 #include <jansson.h>
 
+#include "harness/core/text.h"
+
 /* Sections of `cotenant probe --json` that describe the machine and not the moment. */
 static const char *const sections[] = {
 	"kernel", "distribution", "clocksource", "cpu",        "mitigations", "frequency",
@@ -36,6 +38,16 @@ static bool is_volatile(const char *member)
 	return false;
 }
 
+/* As a row shows it: in one line. */
+static char *line_of(const char *text)
+{
+	char *line = strdup(text);
+
+	if (line)
+		ct_text_clean(line);
+	return line;
+}
+
 static void add(struct walk *walk, const char *item, const char *base, const char *next)
 {
 	struct ct_difference *rows =
@@ -48,7 +60,7 @@ static void add(struct walk *walk, const char *item, const char *base, const cha
 	}
 	walk->out->rows = rows;
 	row = &rows[walk->out->n++];
-	*row = (struct ct_difference){strdup(item), strdup(base), strdup(next)};
+	*row = (struct ct_difference){line_of(item), line_of(base), line_of(next)};
 	walk->ok = walk->ok && row->item && row->base && row->next;
 }
 

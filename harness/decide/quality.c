@@ -8,6 +8,8 @@
 
 #include <jansson.h>
 
+#include "harness/core/text.h"
+
 static void warn(struct ct_quality *quality, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -20,7 +22,7 @@ static void warn(struct ct_quality *quality, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(quality->warnings[quality->n_warnings], CT_WARNING_TEXT, format, args);
 	va_end(args);
-	quality->n_warnings++;
+	ct_text_clean(quality->warnings[quality->n_warnings++]);
 }
 
 static double number(const json_t *object, const char *key)
@@ -39,6 +41,7 @@ static void read_calibration(struct ct_quality *quality, const char *text)
 	const char *source = json_string_value(json_object_get(clock, "source"));
 
 	snprintf(quality->clock_source, sizeof quality->clock_source, "%s", source ? source : "");
+	ct_text_clean(quality->clock_source);
 	quality->clock_resolution_ns = number(clock, "resolution_ns");
 	quality->clock_cost_ns = number(clock, "cost_ns");
 	quality->null_p50_ns = number(null, "p50_ns");

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/core/text.h"
+
 /* Members that are taken as they are; those that a device lacks are left out. */
 static const char *const kept[] = {"name",        "pci",      "sms",   "all_sms",     "mps",
 				   "mps_percent", "priority", "green", "rdma_memory", NULL};
@@ -158,6 +160,7 @@ const char *ct_gpu_in_force_text(const json_t *gpu, char out[CT_GPU_IN_FORCE_TEX
 	snprintf(text, sizeof text, "RDMA to its memory by %.20s", text_of(gpu, "rdma_memory"));
 	if (json_object_get(gpu, "rdma_memory"))
 		add(out, text);
+	ct_text_clean(out);
 	return out;
 }
 

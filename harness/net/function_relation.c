@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "harness/core/text.h"
 #include "harness/net/function.h"
 
 /* "0000:41:00.1" and "0000:41:00.0" are on one card: all but the last digit is equal. */
@@ -63,6 +64,7 @@ static void get_text(const json_t *json, const char *key, char *out, size_t size
 	const char *text = json_string_value(json_object_get(json, key));
 
 	snprintf(out, size, "%s", text ? text : "");
+	ct_text_clean(out);
 }
 
 static int get_number(const json_t *json, const char *key)

@@ -94,7 +94,7 @@ static void answer(const struct page *page, size_t section)
 {
 	char text[CT_ANSWER_TEXT];
 
-	fprintf(page->out, "%s\n\n", ct_answers[section](page->analysis, text));
+	fprintf(page->out, "%s\n\n", ct_answer(page->analysis, section, text));
 }
 
 /* ---- Instability ---- */

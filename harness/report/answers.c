@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "harness/core/text.h"
 #include "harness/core/units.h"
 #include "harness/report/table.h"
 
@@ -150,4 +151,12 @@ static const char *guarantee(const struct ct_analysis *analysis, char out[CT_ANS
 	return out;
 }
 
-ct_answer_fn *const ct_answers[CT_ANSWERS] = {instability, coupling, decomposition, guarantee};
+const char *ct_answer(const struct ct_analysis *analysis, size_t section, char out[CT_ANSWER_TEXT])
+{
+	static const char *(*const answers[CT_ANSWERS])(const struct ct_analysis *, char *) = {
+		instability, coupling, decomposition, guarantee};
+
+	answers[section](analysis, out);
+	ct_text_clean(out);
+	return out;
+}

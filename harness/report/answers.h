@@ -7,8 +7,7 @@
 
 enum { CT_ANSWER_TEXT = 640, CT_ANSWERS = 4 };
 
-/* Instability, coupling, decomposition, guarantee. Each writes into `out` and returns it. */
-typedef const char *ct_answer_fn(const struct ct_analysis *analysis, char out[CT_ANSWER_TEXT]);
-extern ct_answer_fn *const ct_answers[CT_ANSWERS];
+/* Of instability, coupling, decomposition or guarantee (0..3). Writes into `out` and returns it. */
+const char *ct_answer(const struct ct_analysis *analysis, size_t section, char out[CT_ANSWER_TEXT]);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/core/text.h"
 #include "harness/core/units.h"
 #include "harness/report/json.h"
 #include "harness/report/junit.h"
@@ -30,6 +31,7 @@ static const char *cell_name(const struct ct_compared_cell *cell, char out[NAME_
 	else
 		snprintf(out, NAME_TEXT, "%s beside %s %g%% (%s)", cell->victim, cell->aggressor,
 			 cell->intensity, cell->config);
+	ct_text_clean(out);
 	return out;
 }
 
@@ -64,6 +66,7 @@ const char *ct_comparison_sentence(const struct ct_comparison *comparison,
 			 ct_verdict_names[comparison->verdict], same, comparison->n_cells,
 			 cell_name(cell, name), ct_quantile_names[cell->k],
 			 ratio_text(&cell->ratio, ratio));
+	ct_text_clean(out);
 	return out;
 }
 

@@ -65,7 +65,7 @@ static json_t *answers_json(const struct ct_analysis *analysis)
 	char text[CT_ANSWER_TEXT];
 
 	for (size_t i = 0; i < CT_ANSWERS; i++)
-		json_array_append_new(list, json_string(ct_answers[i](analysis, text)));
+		json_array_append_new(list, json_string(ct_answer(analysis, i, text)));
 	return list;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/core/text.h"
 #include "harness/report/page_data.h"
 
 enum { ITEM_TEXT = 200, DEEPEST = 6 };
@@ -36,7 +37,12 @@ static bool among(const char *word, const char *const *words, size_t n)
 
 static void add(const struct rows *rows, const char *item, const char *value)
 {
-	json_array_append_new(rows->list, json_pack("[s, s, s]", rows->section, item, value));
+	char whole[ITEM_TEXT];
+
+	/* Names are joined in buffers, which cut them. */
+	snprintf(whole, sizeof whole, "%s", item);
+	ct_text_clean(whole);
+	json_array_append_new(rows->list, json_pack("[s, s, s]", rows->section, whole, value));
 }
 
 static void add_number(const struct rows *rows, const char *item, uint64_t value, const char *unit)

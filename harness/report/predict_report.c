@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/core/text.h"
 #include "harness/report/json.h"
 
 enum { CELL_TEXT = 112, MIXTURE_TEXT = 400 };
@@ -51,6 +52,7 @@ static const char *mixture_text(const struct ct_predictions *predictions,
 		used += (size_t)snprintf(
 			out + used, MIXTURE_TEXT - used, "%s%s", i ? "+" : "",
 			predictions->tables->aggressors[prediction->parts[i]].name);
+	ct_text_clean(out);
 	return out;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/core/text.h"
 #include "harness/core/units.h"
 #include "harness/report/json.h"
 #include "harness/report/junit.h"
@@ -56,6 +57,7 @@ const char *ct_finding_sentence(const struct ct_finding *finding, char out[CT_EV
 	if (!finding->victim) {
 		snprintf(out, CT_EVIDENCE_TEXT, "%s: %s", requirement->metric_text,
 			 finding->reason);
+		ct_text_clean(out);
 		return out;
 	}
 	used = (size_t)snprintf(
@@ -68,6 +70,7 @@ const char *ct_finding_sentence(const struct ct_finding *finding, char out[CT_EV
 	if (used < CT_EVIDENCE_TEXT && finding->outcome == CT_UNDECIDED && finding->blocks_known)
 		snprintf(out + used, CT_EVIDENCE_TEXT - used, "; %zu more blocks would settle it",
 			 finding->needs_blocks);
+	ct_text_clean(out);
 	return out;
 }
 

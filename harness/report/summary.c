@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "harness/core/text.h"
 #include "harness/core/units.h"
 
 static const char *ns_text(double ns, char out[CT_UNIT_TEXT])
@@ -323,6 +324,7 @@ static bool print_matrix(const struct ct_summary *summary, const char *config,
 		/* The space stands above the mark, more of it above the bar. */
 		snprintf(heading, sizeof heading, "%.120s %*s",
 			 tables->aggressors[aggressors[a]].name, bar_width(summary), "");
+		ct_text_clean(heading);
 		ct_table_column(table, heading, true);
 	}
 	for (uint32_t victim = 0; victim < tables->n_victims; victim++) {
@@ -430,6 +432,7 @@ bool ct_summary_matrix(const struct ct_summary *summary, struct ct_error *err)
 		snprintf(heading, sizeof heading,
 			 "Coupling under '%.100s': slowdown at the highest intensity",
 			 tables->cells[i].config);
+		ct_text_clean(heading);
 		ct_print_heading(summary->out, &summary->style, heading);
 		if (!print_config(summary, tables->cells[i].config, err))
 			return false;

@@ -205,38 +205,3 @@ bool ct_h5_get_text(hid_t file, const char *group_name, const char *name, char *
 	ct_h5_close(group);
 	return ok;
 }
-
-/* Length of the UTF-8 character at `s`, 0 when it is none (RFC 3629: no overlong, no surrogate). */
-static size_t utf8_length(const unsigned char *s)
-{
-	size_t n = s[0] < 0x80                   ? 1
-		   : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-		   : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
-		   : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-						 : 0;
-
-	for (size_t i = 1; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return n;
-}
-
-void ct_text_clean(char *text)
-{
-	for (unsigned char *s = (unsigned char *)text; *s;) {
-		size_t n = utf8_length(s);
-
-		if (n == 0)
-			*s = '?';
-		else if (*s < 0x20 || *s == 0x7f)
-			*s = ' ';
-		/* C1 controls, which some terminals obey, are two bytes in UTF-8. */
-		else if (n == 2 && s[0] == 0xc2 && s[1] < 0xa0)
-			s[0] = s[1] = '?';
-		s += n > 0 ? n : 1;
-	}
-}

@@ -29,8 +29,4 @@ bool ct_h5_get_u64_attribute(hid_t object, const char *name, uint64_t *value, bo
 /* Whether `name` is in the group itself: a link to elsewhere could make us read any file. */
 bool ct_h5_is_here(hid_t group, const char *name);
 
-/* Makes a text safe to print in one line and to put into JSON: control characters become spaces,
- * bytes that are not UTF-8 become question marks. */
-void ct_text_clean(char *text);
-
 #endif

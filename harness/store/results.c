@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "harness/core/text.h"
 #include "harness/store/check.h"
 #include "harness/store/h5.h"
 #include "harness/store/h5text.h"
@@ -169,14 +170,15 @@ static bool read_documents(struct ct_results *results, struct ct_error *err)
 	const struct {
 		const char *group, *name, *fallback;
 		char **text;
+		void (*clean)(char *text);
 	} documents[] = {
-		{"job", "text", "", &tables->job_text},
-		{"job", "overrides", "", &tables->job_overrides},
-		{"provenance", "json", "{}", &tables->provenance},
-		{"provenance", "hwloc_xml", "", &tables->hwloc_xml},
-		{"calibration", "json", "{}", &tables->calibration},
-		{"plan", "json", "{}", &tables->plan},
-		{"placement", "json", "{}", &tables->placement},
+		{"job", "text", "", &tables->job_text, ct_lines_clean},
+		{"job", "overrides", "", &tables->job_overrides, ct_lines_clean},
+		{"provenance", "json", "{}", &tables->provenance, ct_json_text_clean},
+		{"provenance", "hwloc_xml", "", &tables->hwloc_xml, ct_lines_clean},
+		{"calibration", "json", "{}", &tables->calibration, ct_json_text_clean},
+		{"plan", "json", "{}", &tables->plan, ct_json_text_clean},
+		{"placement", "json", "{}", &tables->placement, ct_json_text_clean},
 	};
 
 	for (size_t i = 0; i < sizeof documents / sizeof documents[0]; i++) {
@@ -187,8 +189,15 @@ static bool read_documents(struct ct_results *results, struct ct_error *err)
 			*documents[i].text = strdup(documents[i].fallback);
 		if (!*documents[i].text)
 			return ct_broken_errno(err, "memory for /%s", documents[i].group);
+		documents[i].clean(*documents[i].text);
 	}
 	return true;
+}
+
+static void clean_params(struct ct_workload_info *workloads, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		ct_json_text_clean(workloads[i].params);
 }
 
 /* Reads all of a table. A row takes at least a byte of the file, so that bounds the memory. */
@@ -280,6 +289,8 @@ static bool read_tables(struct ct_results *results, struct ct_error *err)
 	READ(blocks);
 	READ(phases);
 #undef READ
+	clean_params(tables->victims, tables->n_victims);
+	clean_params(tables->aggressors, tables->n_aggressors);
 	/* Only a victim or a device that counts something makes this table. */
 	if (!read_optional(results, &ct_layout_counters, &rows, &tables->n_counters, err))
 		return false;

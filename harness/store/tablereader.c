@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/core/text.h"
 #include "harness/store/h5.h"
 #include "harness/store/h5text.h"
 

@@ -184,11 +184,11 @@ static inline void sample_block(struct ct_block_record *record, uint32_t cell, u
 			     1000000000ull * (record->visit + 1) + i * 2000000ull);
 }
 
-/* Writes `blocks` blocks of every cell to `path`. */
-static inline bool sample_write(const char *path, uint32_t blocks, unsigned samples, double scatter,
-				bool complete, struct ct_error *err)
+/* Writes `blocks` blocks of every cell to `path`. Takes the header. */
+static inline bool sample_write_of(json_t *header, const char *path, uint32_t blocks,
+				   unsigned samples, double scatter, bool complete,
+				   struct ct_error *err)
 {
-	json_t *header = sample_header((int)blocks, 42);
 	struct ct_store *store;
 	bool ok = ct_store_create(&store, path, header, err);
 
@@ -205,6 +205,13 @@ static inline bool sample_write(const char *path, uint32_t blocks, unsigned samp
 	if (!ok && store)
 		ct_store_abandon(store);
 	return ok && ct_store_finish(store, complete, err);
+}
+
+static inline bool sample_write(const char *path, uint32_t blocks, unsigned samples, double scatter,
+				bool complete, struct ct_error *err)
+{
+	return sample_write_of(sample_header((int)blocks, 42), path, blocks, samples, scatter,
+			       complete, err);
 }
 
 /* A directory of its own for a test; `out` has room for 64. */

@@ -506,13 +506,28 @@ static void enumerations_are_matched_by_name(void **state)
 	ct_results_close(results);
 }
 
-static void texts_are_made_safe_to_print(void **state)
+/* A terminal would obey what a name in the placement is decoded to. */
+static void documents_hold_no_control_characters(void **state)
 {
-	(void)state;
-	char text[] = "a\033[31mb\n\xff\xc3\xa4\xe2\x82\xac\xc2\x9b\xed\xa0\x80";
+	struct files *files = *state;
+	json_t *header = sample_header(2, 42);
+	struct ct_results *results;
+	struct ct_error err = {0};
 
-	ct_text_clean(text);
-	assert_string_equal(text, "a [31mb ?\xc3\xa4\xe2\x82\xac?\?\?\?\?");
+	json_object_set_new(header, "placement",
+			    json_pack("{s:{s:s}}", "\033]0;local\007", "cpus", "1\033[2J\177"));
+	json_object_set_new(
+		json_array_get(json_object_get(json_object_get(header, "plan"), "aggressors"), 0),
+		"params", json_pack("{s:s}", "op", "\b\033[31m"));
+	remove(files->good);
+	if (!sample_write_of(header, files->good, 2, 100, 0, true, &err) ||
+	    !ct_results_open(&results, files->good, &err))
+		fail_msg("%s", err.text);
+	assert_string_equal(ct_results_tables(results)->placement,
+			    "{\"      ]0;local      \":{\"cpus\":\"1      [2J \"}}");
+	assert_string_equal(ct_results_tables(results)->aggressors[0].params,
+			    "{\"op\":\"        [31m\"}");
+	ct_results_close(results);
 }
 
 /* The schema is the interface: what the code calls a column is in its text, with type and units. */
@@ -566,13 +581,13 @@ int main(void)
 		TEST(what_is_not_ours_is_told_apart),
 		TEST(other_versions_are_named),
 		TEST(missing_parts_are_named),
+		TEST(documents_hold_no_control_characters),
 		TEST(wrong_shapes_and_types_are_named),
 		TEST(claims_of_huge_size_cost_no_memory),
 		TEST(data_outside_the_file_are_refused),
 		TEST(rows_that_lead_nowhere_are_refused),
 		TEST(validate_finds_what_readers_need_not_look_for),
 		TEST(enumerations_are_matched_by_name),
-		TEST(texts_are_made_safe_to_print),
 		TEST(the_schema_page_names_every_column),
 	};
 
