@@ -47,7 +47,6 @@ struct listening {
 	struct ct_hearing hearing;
 	struct ct_voice voice;
 	struct ct_store *store;
-	struct ct_results *matrix;
 	uint64_t segment_ns, file_ns, heard_ns; /* of this file, so far */
 	uint32_t segment, file;                 /* of the file; files so far */
 	double cpu_before;
@@ -219,8 +218,7 @@ static bool load_matrix(struct listening *listening, struct ct_error *err)
 		names[i] = job->victims[i].name;
 		kinds[i] = job->victims[i].ops->name;
 	}
-	return ct_results_open(&listening->matrix, listening->request->matrix, err) &&
-	       ct_signatures_load(&listening->signatures, listening->matrix, names, kinds,
+	return ct_signatures_read(&listening->signatures, listening->request->matrix, names, kinds,
 				  job->n_victims, err);
 }
 
@@ -268,7 +266,7 @@ static bool set_up(struct listening *listening, struct ct_error *err)
 	listening->selfcheck = ct_selfcheck(&listening->links, &listening->ground, err);
 	if (!listening->selfcheck ||
 	    !ct_hearing_open(&listening->hearing, &listening->job,
-			     listening->matrix ? &listening->signatures : NULL, take_event,
+			     listening->request->matrix ? &listening->signatures : NULL, take_event,
 			     listening, err) ||
 	    !ct_ears_open(&listening->ears, &listening->links, &listening->ground, take_epochs,
 			  listening, err))
@@ -285,7 +283,6 @@ static void tear_down(struct listening *listening)
 	ct_ears_close(&listening->ears);
 	ct_hearing_close(&listening->hearing);
 	ct_signatures_free(&listening->signatures);
-	ct_results_close(listening->matrix);
 	json_decref(listening->selfcheck);
 	ct_ground_free(&listening->ground);
 	ct_links_free(&listening->links);

@@ -15,6 +15,8 @@ static const double unlike = 9;
 void ct_signatures_free(struct ct_signatures *signatures)
 {
 	for (size_t i = 0; signatures->items && i < signatures->n; i++) {
+		free(signatures->items[i].aggressor);
+		free(signatures->items[i].kind);
 		free(signatures->items[i].shift);
 		free(signatures->items[i].spread);
 		free(signatures->items[i].count);

@@ -23,7 +23,7 @@
 enum { CT_LISTEN_P50, CT_LISTEN_P99, CT_LISTEN_CHANNELS };
 
 struct ct_signature { /* one aggressor at one intensity */
-	char aggressor[64], kind[64];
+	char *aggressor, *kind;
 	double intensity;
 	double *shift;  /* natural logarithm of the factor, one a channel; NaN: not measured */
 	double *spread; /* its standard deviation between blocks; 0 where there is one only */
@@ -42,6 +42,11 @@ struct ct_signatures {
  * Usage error when the matrix knows none of them.
  */
 bool ct_signatures_load(struct ct_signatures *signatures, struct ct_results *matrix,
+			const char *const *victims, const char *const *kinds, size_t n,
+			struct ct_error *err);
+/* The same from the file at `path`, which anybody may have made: read in a process of its own, so
+ * that a damaged one is a usage error and nothing else. */
+bool ct_signatures_read(struct ct_signatures *signatures, const char *path,
 			const char *const *victims, const char *const *kinds, size_t n,
 			struct ct_error *err);
 void ct_signatures_free(struct ct_signatures *signatures);

@@ -35,15 +35,15 @@ static struct ct_signature *signature_of(struct ct_signatures *signatures,
 	}
 	at = &signatures->items[signatures->n];
 	*at = (struct ct_signature){.intensity = intensity};
-	snprintf(at->aggressor, sizeof at->aggressor, "%s", aggressor->name);
-	snprintf(at->kind, sizeof at->kind, "%s", aggressor->kind);
 	signatures->n++;
+	at->aggressor = strdup(aggressor->name);
+	at->kind = strdup(aggressor->kind);
 	at->shift = malloc(signatures->channels * sizeof *at->shift);
 	at->spread = calloc(signatures->channels, sizeof *at->spread);
 	at->count = calloc(signatures->channels, sizeof *at->count);
 	for (size_t c = 0; at->shift && c < signatures->channels; c++)
 		at->shift[c] = NAN;
-	return at->shift && at->spread && at->count ? at : NULL;
+	return at->aggressor && at->kind && at->shift && at->spread && at->count ? at : NULL;
 }
 
 /* The idle neighbour and nobody are no likenesses. */

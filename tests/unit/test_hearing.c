@@ -32,8 +32,9 @@ enum {
 
 /* What is known: a streamer slows the far victim by a half, a forker forks and is not felt. */
 static double streams[CHANNELS], forks[CHANNELS], spread[CHANNELS], counts[CHANNELS];
-static struct ct_signature known[] = {{"streamer", "membw", 100, streams, spread, counts},
-				      {"forker", "fork", 100, forks, spread, counts}};
+static char streamer[] = "streamer", forker[] = "forker", membw[] = "membw", fork_kind[] = "fork";
+static struct ct_signature known[] = {{streamer, membw, 100, streams, spread, counts},
+				      {forker, fork_kind, 100, forks, spread, counts}};
 static const struct ct_signatures signatures = {known, 2, CHANNELS, VICTIMS};
 
 struct heard {
@@ -190,6 +191,77 @@ static void a_stored_campaign_gives_the_signatures(void **state)
 	store_tear_down((void **)&place);
 }
 
+static void assert_same_channels(const double *one, const double *other)
+{
+	for (size_t c = 0; c < CHANNELS; c++)
+		assert_true(one[c] == other[c] || (isnan(one[c]) && isnan(other[c])));
+}
+
+/* What crosses from the process that read the file is what was read, to the last bit. */
+static void a_matrix_is_read_in_another_process(void **state)
+{
+	static const char *const names[] = {"other", "dram"}, *const kinds[] = {"spin",
+										"mem_latency"};
+	struct ct_signatures loaded, read;
+	struct ct_results *results;
+	struct ct_error err = {0};
+	struct place *place;
+
+	(void)state;
+	store_set_up((void **)&place);
+	assert_true(sample_write(place->path, 3, 500, 0.01, true, &err));
+	assert_true(ct_results_open(&results, place->path, &err));
+	assert_true(ct_signatures_load(&loaded, results, names, kinds, 2, &err));
+	ct_results_close(results);
+	if (!ct_signatures_read(&read, place->path, names, kinds, 2, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(read.n, loaded.n);
+	assert_int_equal(read.channels, loaded.channels);
+	assert_int_equal(read.matched, loaded.matched);
+	for (size_t i = 0; i < loaded.n; i++) {
+		assert_string_equal(read.items[i].aggressor, loaded.items[i].aggressor);
+		assert_string_equal(read.items[i].kind, loaded.items[i].kind);
+		assert_true(read.items[i].intensity == loaded.items[i].intensity);
+		assert_same_channels(read.items[i].shift, loaded.items[i].shift);
+		assert_same_channels(read.items[i].spread, loaded.items[i].spread);
+		assert_same_channels(read.items[i].count, loaded.items[i].count);
+	}
+	ct_signatures_free(&read);
+	ct_signatures_free(&loaded);
+	assert_int_equal(truncate(place->path, 3000), 0);
+	assert_false(ct_signatures_read(&read, place->path, names, kinds, 2, &err));
+	assert_int_equal(err.kind, CT_ERR_USAGE);
+	assert_non_null(strstr(err.text, "truncated or damaged"));
+	assert_int_equal(read.n, 0);
+	store_tear_down((void **)&place);
+}
+
+/* One signature for each aggressor and intensity, however long the name is that a file gives it. */
+static void a_long_name_is_one_neighbour(void **state)
+{
+	static const char *const names[] = {"dram"}, *const kinds[] = {"mem_latency"};
+	json_t *header = sample_header(9, 42), *aggressors;
+	struct ct_signatures loaded;
+	struct ct_results *results;
+	struct ct_error err = {0};
+	struct place *place;
+	char name[1001] = "";
+
+	(void)state;
+	memset(name, 'x', sizeof name - 1);
+	aggressors = json_object_get(json_object_get(header, "plan"), "aggressors");
+	json_object_set_new(json_array_get(aggressors, 0), "name", json_string(name));
+	store_set_up((void **)&place);
+	assert_true(sample_write_of(header, place->path, 9, 100, 0, true, &err));
+	assert_true(ct_results_open(&results, place->path, &err));
+	assert_true(ct_signatures_load(&loaded, results, names, kinds, 1, &err));
+	assert_int_equal(loaded.n, 2);
+	assert_string_equal(loaded.items[0].aggressor, name);
+	ct_signatures_free(&loaded);
+	ct_results_close(results);
+	store_tear_down((void **)&place);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -197,6 +269,8 @@ int main(void)
 		TEST(neighbours_are_dated_and_told_apart),
 		TEST(an_hour_of_the_usual_is_nobody),
 		TEST(a_stored_campaign_gives_the_signatures),
+		TEST(a_matrix_is_read_in_another_process),
+		TEST(a_long_name_is_one_neighbour),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
