@@ -87,6 +87,12 @@ static bool parse_cells(struct ct_header *header, const json_t *array, struct ct
 					 "campaign header: plan.cells[%zu] names no victim or "
 					 "aggressor of the plan",
 					 i);
+		/* What the reader of the result would refuse. */
+		if (!(cell->intensity >= 0 && cell->intensity <= 100))
+			return ct_broken(err,
+					 "campaign header: the intensity of plan.cells[%zu] is "
+					 "%g, not 0..100",
+					 i, cell->intensity);
 	}
 	return true;
 }

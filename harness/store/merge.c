@@ -197,16 +197,16 @@ static json_t *make_header(const struct parts *parts)
 
 /* ---- the blocks ---- */
 
-/* The wall clock at this part's monotonic zero. */
-static bool monotonic_zero(const struct ct_results_tables *tables, int64_t *unix_ns)
+/* The wall clock at this part's monotonic zero; unsigned, since a file may hold any times. */
+static bool monotonic_zero(const struct ct_results_tables *tables, uint64_t *unix_ns)
 {
 	for (size_t b = 0; b < tables->n_blocks; b++) {
 		const struct ct_block_info *block = &tables->blocks[b];
 
 		if (block->n_phases == 0 || tables->phases[block->first_phase].start_ns == 0)
 			continue;
-		*unix_ns = block->started_unix_ns -
-			   (int64_t)tables->phases[block->first_phase].start_ns;
+		*unix_ns = (uint64_t)block->started_unix_ns -
+			   tables->phases[block->first_phase].start_ns;
 		return true;
 	}
 	return false;
@@ -214,13 +214,13 @@ static bool monotonic_zero(const struct ct_results_tables *tables, int64_t *unix
 
 static void align_clocks(struct parts *parts)
 {
-	int64_t first, other;
+	uint64_t first, other;
 
 	if (!monotonic_zero(parts->items[0].tables, &first))
 		return;
 	for (size_t i = 1; i < parts->n; i++) {
 		if (monotonic_zero(parts->items[i].tables, &other))
-			parts->items[i].shift_ns = other - first;
+			parts->items[i].shift_ns = (int64_t)(other - first);
 	}
 }
 
