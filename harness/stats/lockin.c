@@ -346,7 +346,9 @@ bool ct_lockin_add(struct ct_lockin *lockin, const struct ct_lockin_series *seri
 		return true;
 	good = make_segment(&segment, references, n_references, series->n);
 	length = series->end_s[series->n - 1] - series->begin_s[0];
-	pieces = good ? (size_t)(length / segment.length_s) : 0;
+	/* Times that do not ascend are no length; a piece without an epoch is none. */
+	pieces =
+		good && length > 0 ? (size_t)fmin(length / segment.length_s, (double)series->n) : 0;
 	good = good && make_room(lockin, pieces);
 	if (length / (double)series->n > lockin->epoch_s)
 		lockin->epoch_s = length / (double)series->n;

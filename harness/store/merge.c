@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "harness/core/text.h"
 #include "harness/store/emulated.h"
 #include "harness/store/header.h"
 #include "harness/store/results.h"
@@ -168,6 +169,7 @@ static const char *joined_emulated(const struct parts *parts, char out[CT_EMULAT
 			snprintf(out + used, CT_EMULATED_TEXT - used, "%s%s", used ? "; " : "",
 				 one);
 	}
+	ct_text_clean(out);
 	return out;
 }
 
@@ -190,8 +192,11 @@ static json_t *make_header(const struct parts *parts)
 
 	for (size_t i = 0; i < parts->n; i++)
 		json_array_append_new(merged, describe_part(&parts->items[i]));
-	if (!header || json_object_set_new(header, "merged", merged) != 0)
-		return NULL;
+	if (header && json_object_set(header, "merged", merged) != 0) {
+		json_decref(header);
+		header = NULL;
+	}
+	json_decref(merged);
 	return header;
 }
 

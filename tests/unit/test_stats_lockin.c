@@ -163,6 +163,29 @@ static void what_can_not_be_answered_is_refused(void **state)
 	assert_false(ct_lockin_frequencies(2, 2, 2, frequencies));
 }
 
+/* Epochs of a file may lie anywhere in 64 bits of nanoseconds: no more pieces than there are
+ * epochs, and none of times that do not ascend. */
+static void times_of_any_size_give_no_answer(void **state)
+{
+	static const double begin[] = {0, 1, 2}, end[] = {1, 2, 1.8e10}, back[] = {5, 1, 0};
+	static const double value[] = {1, 2, 3};
+	const struct ct_lockin_reference load = {.frequency_hz = 1e6, .duty = 0.5};
+	const struct ct_lockin_series series[] = {{begin, end, value, 3}, {back, end, value, 2}};
+	struct ct_lockin_line line;
+	struct ct_rng rng;
+
+	(void)state;
+	ct_rng_seed(&rng, 1);
+	for (size_t i = 0; i < 2; i++) {
+		struct ct_lockin lockin = {0};
+
+		assert_true(ct_lockin_add(&lockin, &series[i], &load, 1));
+		assert_true(lockin.room <= 3);
+		assert_false(ct_lockin_result(&lockin, 0, 0.95, &rng, &line));
+		ct_lockin_free(&lockin);
+	}
+}
+
 /* Twice the same load can't be told apart: no segment counts, nothing is made up. */
 static void equal_frequencies_give_no_answer(void **state)
 {
@@ -371,6 +394,7 @@ int main(void)
 		cmocka_unit_test(without_noise_every_load_is_found_exactly),
 		cmocka_unit_test(amplitude_delay_and_harmonics_are_those_planted),
 		cmocka_unit_test(what_can_not_be_answered_is_refused),
+		cmocka_unit_test(times_of_any_size_give_no_answer),
 		cmocka_unit_test(equal_frequencies_give_no_answer),
 		cmocka_unit_test(frequencies_can_be_told_apart),
 		cmocka_unit_test(nothing_is_found_where_nothing_is),
