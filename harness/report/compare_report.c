@@ -10,7 +10,7 @@
 #include "harness/report/json.h"
 #include "harness/report/junit.h"
 
-enum { NAME_TEXT = 400, CASE_TEXT = 512, RATIO_TEXT = 112, SHOWN_TEXT = 60 };
+enum { NAME_TEXT = 400, CASE_TEXT = 512, RATIO_TEXT = 112, SHOWN_TEXT = 61 };
 
 static const char *ratio_text(const struct ct_interval *ratio, char out[RATIO_TEXT])
 {
@@ -72,6 +72,14 @@ const char *ct_comparison_sentence(const struct ct_comparison *comparison,
 
 /* ---- Terminal ---- */
 
+/* As much of a value as a column has room for. */
+static const char *shown(const char *value, char out[SHOWN_TEXT])
+{
+	snprintf(out, SHOWN_TEXT, "%s", *value ? value : "-");
+	ct_text_clean(out);
+	return out;
+}
+
 static bool print_environment(const struct ct_comparison *comparison, FILE *out,
 			      const struct ct_style *style, struct ct_error *err)
 {
@@ -91,10 +99,11 @@ static bool print_environment(const struct ct_comparison *comparison, FILE *out,
 	}
 	for (size_t i = 0; table && i < comparison->environment.n; i++) {
 		const struct ct_difference *row = &comparison->environment.rows[i];
+		char value[SHOWN_TEXT];
 
 		ct_table_cell(table, "%s", row->item);
-		ct_table_cell(table, "%.*s", SHOWN_TEXT, *row->base ? row->base : "-");
-		ct_table_cell(table, "%.*s", SHOWN_TEXT, *row->next ? row->next : "-");
+		ct_table_cell(table, "%s", shown(row->base, value));
+		ct_table_cell(table, "%s", shown(row->next, value));
 	}
 	ok = table && ct_table_print(table, out, style);
 	ct_table_free(table);
