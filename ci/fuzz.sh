@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # A short run of every fuzzer on its committed corpus. `ci/fuzz.sh 600` runs each for ten minutes,
-# as many at once as there are CPUs.
+# as many at once as there are CPUs; `ci/fuzz.sh 600 answers results` only these.
 #
 # tests/fuzz/fuzz_NAME.c is the fuzzer, tests/fuzz/corpus/NAME/ its corpus. What it finds new goes to
 # build/fuzz/corpus/NAME, an input that breaks something to build/fuzz/found/. Every run adds a line
@@ -53,11 +53,13 @@ run_fuzzer() {
 	echo "$outcome" >"$build/$name.outcome"
 }
 
-names=()
-for source in tests/fuzz/fuzz_*.c; do
-	name=$(basename "$source" .c)
-	names+=("${name#fuzz_}")
-done
+names=("${@:2}")
+if [ ${#names[@]} -eq 0 ]; then
+	for source in tests/fuzz/fuzz_*.c; do
+		name=$(basename "$source" .c)
+		names+=("${name#fuzz_}")
+	done
+fi
 
 # As many at once as there are CPUs.
 running=0

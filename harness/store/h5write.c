@@ -111,8 +111,6 @@ static bool write_root(const struct build *build, bool complete, struct ct_error
 {
 	static const char *const texts[] = {"title",    "suite",        "created",  "version",
 					    "build_id", "command_line", "emulated", NULL};
-	static const char *const numbers[] = {
-		"seed", "replicates", "warmup_ns", "measure_ns", "recovery_ns", "epoch_ns", NULL};
 	const json_t *plan = json_object_get(build->header, "plan");
 	bool ok = ct_h5_set_text(build->file, "schema", CT_SCHEMA) &&
 		  ct_h5_set_text(build->file, "schema_version", CT_SCHEMA_VERSION) &&
@@ -121,8 +119,9 @@ static bool write_root(const struct build *build, bool complete, struct ct_error
 
 	for (size_t i = 0; ok && texts[i]; i++)
 		ok = ct_h5_set_text(build->file, texts[i], member(build->header, texts[i]));
-	for (size_t i = 0; ok && numbers[i]; i++)
-		ok = ct_h5_set_u64(build->file, numbers[i], number(plan, numbers[i]));
+	for (size_t i = 0; ok && ct_header_numbers[i]; i++)
+		ok = ct_h5_set_u64(build->file, ct_header_numbers[i],
+				   number(plan, ct_header_numbers[i]));
 	return ok || hdf5_failed("the root attributes", err);
 }
 

@@ -97,6 +97,22 @@ static bool parse_cells(struct ct_header *header, const json_t *array, struct ct
 	return true;
 }
 
+const char *const ct_header_numbers[] = {"seed",        "replicates", "warmup_ns", "measure_ns",
+					 "recovery_ns", "epoch_ns",   NULL};
+
+/* What the reader of the result would refuse. A number that is not there is 0. */
+static bool check_numbers(const json_t *plan, struct ct_error *err)
+{
+	for (size_t i = 0; ct_header_numbers[i]; i++) {
+		const json_t *value = json_object_get(plan, ct_header_numbers[i]);
+
+		if (value && !(json_is_integer(value) && json_integer_value(value) >= 0))
+			return ct_broken(err, "campaign header: plan.%s is no whole number from 0",
+					 ct_header_numbers[i]);
+	}
+	return true;
+}
+
 bool ct_header_parse(struct ct_header *header, const json_t *root, struct ct_error *err)
 {
 	const char *schema = json_string_value(json_object_get(root, "schema"));
@@ -106,7 +122,8 @@ bool ct_header_parse(struct ct_header *header, const json_t *root, struct ct_err
 	if (!schema || strcmp(schema, CT_SCHEMA) != 0)
 		return ct_broken(err, "campaign header: schema is \"%s\", not \"" CT_SCHEMA "\"",
 				 schema ? schema : "");
-	if (parse_workloads(&header->victims, &header->n_victims, json_object_get(plan, "victims"),
+	if (check_numbers(plan, err) &&
+	    parse_workloads(&header->victims, &header->n_victims, json_object_get(plan, "victims"),
 			    "victims", err) &&
 	    parse_workloads(&header->aggressors, &header->n_aggressors,
 			    json_object_get(plan, "aggressors"), "aggressors", err) &&

@@ -23,6 +23,9 @@ struct ct_header {
 	size_t n_cells;
 };
 
+/* Members of the plan that the result has as attributes of its root; NULL-terminated. */
+extern const char *const ct_header_numbers[];
+
 /* Broken error (the header is made by our own campaign) that names the member that is wrong. */
 bool ct_header_parse(struct ct_header *header, const json_t *root, struct ct_error *err);
 void ct_header_free(struct ct_header *header);

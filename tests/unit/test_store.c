@@ -356,6 +356,32 @@ static void a_place_that_cannot_be_written_is_named_at_once(void **state)
 	json_decref(header);
 }
 
+/* Of a campaign of ours there are none; `merge` takes the plan out of a file of anybody. */
+static void numbers_that_no_reader_takes_are_refused_before_measuring(void **state)
+{
+	const struct place *place = *state;
+	struct ct_error err = {0};
+	struct ct_store *store;
+
+	for (size_t i = 0; i < 3; i++) {
+		json_t *header = sample_header(2, 42), *plan = json_object_get(header, "plan");
+		json_t *cell = json_array_get(json_object_get(plan, "cells"), 1);
+		static const char *const words[] = {"plan.replicates", "plan.seed",
+						    "intensity of plan.cells[1] is 101"};
+
+		if (i == 0)
+			json_object_set_new(plan, "replicates", json_integer(INT64_MIN));
+		else if (i == 1)
+			json_object_set_new(plan, "seed", json_real(0.5));
+		else
+			json_object_set_new(cell, "intensity", json_real(101));
+		assert_false(ct_store_create(&store, place->path, header, &err));
+		assert_non_null(strstr(err.text, words[i]));
+		assert_false(file_is_there(place->journal));
+		json_decref(header);
+	}
+}
+
 static void a_header_without_cells_is_refused_before_measuring(void **state)
 {
 	const struct place *place = *state;
@@ -420,6 +446,7 @@ int main(void)
 		TEST(what_is_there_is_never_overwritten),
 		TEST(a_place_that_cannot_be_written_is_named_at_once),
 		TEST(a_header_without_cells_is_refused_before_measuring),
+		TEST(numbers_that_no_reader_takes_are_refused_before_measuring),
 		TEST(memory_does_not_grow_with_the_campaign),
 	};
 
