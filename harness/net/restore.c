@@ -4,13 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WAIT_FD = 0 };
+#include "harness/core/survivor.h"
 
 /* Everything that can be put back is, also when one thing can't. */
 static bool put_back(unsigned ifindex, const struct ct_netdev_settings *settings, const char *vlan)
@@ -42,20 +40,8 @@ static bool put_back(unsigned ifindex, const struct ct_netdev_settings *settings
 static _Noreturn void become_guardian(int wait_fd, unsigned ifindex,
 				      const struct ct_netdev_settings *settings, const char *vlan)
 {
-	static const int ignored[] = {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGPIPE, SIGALRM};
-	char byte;
-
-	setsid();
-	prctl(PR_SET_PDEATHSIG, 0);
-	prctl(PR_SET_NAME, "cotenant-net");
-	for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
-		signal(ignored[i], SIG_IGN);
-	if (dup2(wait_fd, WAIT_FD) != WAIT_FD)
+	if (!ct_survive("cotenant-net", wait_fd))
 		_exit(1);
-	/* Open ends of the controller's pipes would hide the worker's death from it. */
-	close_range(WAIT_FD + 1, ~0u, 0);
-	while (read(WAIT_FD, &byte, 1) < 0 && errno == EINTR)
-		;
 	_exit(put_back(ifindex, settings, vlan) ? 0 : 1);
 }
 

@@ -9,23 +9,20 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "harness/core/survivor.h"
 
 enum {
 	REMOVE_EVERY_NS = 5000000,
 	REMOVE_TRIES = 600, /* a fellow worker may need a group longer: its own guardian stays */
 	STALE_AFTER_S = 60, /* younger groups may be about to be joined */
-	PREFIX_LENGTH = 9,  /* of "cotenant-" */
-	WAIT_FD = 0
+	PREFIX_LENGTH = 9   /* of "cotenant-" */
 };
 
 static bool removed_all(const struct ct_groups *groups)
@@ -37,46 +34,18 @@ static bool removed_all(const struct ct_groups *groups)
 	return all;
 }
 
-static void guard(const struct ct_groups *groups)
+static void remove_all(const struct ct_groups *groups)
 {
 	const struct timespec pause = {.tv_nsec = REMOVE_EVERY_NS};
-	char byte;
 
-	while (read(WAIT_FD, &byte, 1) < 0 && errno == EINTR)
-		;
 	for (int i = 0; i < REMOVE_TRIES && !removed_all(groups); i++)
 		nanosleep(&pause, NULL);
 }
 
-/* close_range() came with glibc 2.34 and Linux 5.9. */
-static void close_above(int fd)
-{
-	struct rlimit limit;
-
-#ifdef __NR_close_range
-	if (syscall(__NR_close_range, (unsigned)fd + 1, ~0u, 0) == 0)
-		return;
-#endif
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	for (int other = fd + 1; other < (int)limit.rlim_cur; other++)
-		close(other);
-}
-
 static _Noreturn void become_guardian(int wait_fd, const struct ct_groups *groups)
 {
-	static const int ignored[] = {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGPIPE, SIGALRM};
-
-	setsid();
-	prctl(PR_SET_PDEATHSIG, 0);
-	prctl(PR_SET_NAME, "cotenant-guard");
-	for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
-		signal(ignored[i], SIG_IGN);
-	if (dup2(wait_fd, WAIT_FD) == WAIT_FD) {
-		/* Open ends of the controller's pipes would hide the worker's death from it. */
-		close_above(WAIT_FD);
-		guard(groups);
-	}
+	if (ct_survive("cotenant-guard", wait_fd))
+		remove_all(groups);
 	_exit(0);
 }
 
