@@ -511,7 +511,7 @@ static void documents_hold_no_control_characters(void **state)
 {
 	struct files *files = *state;
 	json_t *header = sample_header(2, 42);
-	struct ct_results *results;
+	struct ct_results *results = NULL;
 	struct ct_error err = {0};
 
 	json_object_set_new(header, "placement",
@@ -523,6 +523,7 @@ static void documents_hold_no_control_characters(void **state)
 	if (!sample_write_of(header, files->good, 2, 100, 0, true, &err) ||
 	    !ct_results_open(&results, files->good, &err))
 		fail_msg("%s", err.text);
+	assert_non_null(results);
 	assert_string_equal(ct_results_tables(results)->placement,
 			    "{\"      ]0;local      \":{\"cpus\":\"1      [2J \"}}");
 	assert_string_equal(ct_results_tables(results)->aggressors[0].params,
