@@ -34,7 +34,7 @@ static bool print_or_write(const struct arguments *arguments, const struct ct_an
 	if (arguments->json && arguments->json[0] == '-')
 		return ct_cli_flush(err);
 	if (arguments->named)
-		printf("== %s\n\n", arguments->path);
+		printf("== %s\n\n", analysis->tables->path);
 	return ct_analysis_print(analysis, slo, stdout, &style, err) && ct_cli_flush(err);
 }
 

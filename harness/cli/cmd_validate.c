@@ -25,8 +25,8 @@ static bool print_ok(const char *path, struct ct_error *err)
 	for (size_t i = 0; i < tables->n_phases; i++)
 		samples += tables->phases[i].count;
 	printf("%s: OK, cotenant.results/1%s: %zu cells, %zu blocks, %zu phases, %llu samples\n",
-	       path, tables->complete ? "" : " (not complete)", tables->n_cells, tables->n_blocks,
-	       tables->n_phases, samples);
+	       tables->path, tables->complete ? "" : " (not complete)", tables->n_cells,
+	       tables->n_blocks, tables->n_phases, samples);
 	ct_results_close(results);
 	return true;
 }

@@ -339,6 +339,8 @@ bool ct_results_open_unchecked(struct ct_results **out, const char *path, struct
 	ct_h5_quiet();
 	results->file = H5I_INVALID_HID;
 	results->tables.path = strdup(path);
+	if (results->tables.path)
+		ct_text_clean(results->tables.path);
 	if (!check_is_file(results, path, err) || !open_file(results, path, err)) {
 		ct_results_close(results);
 		return false;

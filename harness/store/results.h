@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reading a result file that follows results-schema/SCHEMA.md, whoever wrote it. A file is data,
- * never trusted: every size is checked before memory is taken for it. Tables are small and read
- * whole; histograms, epochs and raw samples are read a phase at a time.
+ * never trusted: every size is checked before memory is taken for it, and texts are UTF-8 without
+ * control characters (harness/core/text.h), also where they are decoded from JSON. Tables are small
+ * and read whole; histograms, epochs and raw samples are read a phase at a time.
  */
 #ifndef COTENANT_STORE_RESULTS_H
 #define COTENANT_STORE_RESULTS_H
@@ -63,7 +64,7 @@ struct ct_log_row { /* a line of the campaign's log */
 struct ct_results; /* an open file */
 
 struct ct_results_tables {
-	char *path;
+	char *path; /* to be shown: what a terminal would obey in it is a space */
 	char *suite, *title;
 	char *created; /* ISO 8601, UTC */
 	char *tool, *version, *build_id, *command_line;

@@ -24,7 +24,7 @@ def rename(value):
 
 class Hostile(CotenantTest):
     def hostile(self):
-        path = self.folder / "hostile.h5"
+        path = self.folder / "hostile\x1b[2J.h5"
         shutil.copy(EXAMPLE, path)
         with h5py.File(path, "a") as f:
             for name in ("provenance", "calibration", "placement"):
@@ -46,7 +46,7 @@ class Hostile(CotenantTest):
         path = self.hostile()
         spec = self.folder / "spec.ini"
         spec.write_text("[spec]\nname = s\n[require a]\nmetric = slowdown_p50\nlimit = 1.1\n")
-        for words in (("show", path), ("analyze", path), ("predict", path), ("validate", path),
+        for words in (("show", path), ("analyze", path, path), ("predict", path), ("validate", path),
                       ("qualify", path, spec), ("qualify", path, spec, "--junit", "-"),
                       ("compare", EXAMPLE, path), ("compare", path, EXAMPLE, "--junit", "-"),
                       ("export", path, "--format", "markdown"), ("export", path, "--format", "csv"),
