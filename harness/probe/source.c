@@ -44,6 +44,8 @@ make_path(char path[CT_SOURCE_PATH], const char *format, va_list args)
 	return n > 0 && n < CT_SOURCE_PATH;
 }
 
+enum { OPEN_TRIES = 1000 };
+
 /*
  * Opens a path below the root. RESOLVE_IN_ROOT (Linux 5.6) keeps the absolute links of a recorded
  * machine from telling about this one; where it is missing, links are not followed at all.
@@ -51,14 +53,18 @@ make_path(char path[CT_SOURCE_PATH], const char *format, va_list args)
 static int open_in(const struct ct_probe_source *source, const char *path, int flags)
 {
 	struct open_how how = {.flags = (uint64_t)flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
-	int root, fd;
+	int root, fd, tries = OPEN_TRIES;
 
 	if (strcmp(source->root, "/") == 0)
 		return open(path, flags | O_CLOEXEC);
 	root = open(source->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return -1;
-	fd = (int)syscall(__NR_openat2, root, path, &how, sizeof how);
+	/* EAGAIN: something was renamed or mounted meanwhile, anywhere, and the kernel can't be
+	 * sure of a "..". */
+	do
+		fd = (int)syscall(__NR_openat2, root, path, &how, sizeof how);
+	while (fd < 0 && errno == EAGAIN && --tries > 0);
 	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
 		fd = openat(root, path + strspn(path, "/"), flags | O_CLOEXEC | O_NOFOLLOW);
 	close(root);

@@ -5,11 +5,17 @@
  */
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <libmnl/libmnl.h>
@@ -124,6 +130,34 @@ static void a_guests_function_does_not_know_its_card(void **state)
 	function = resolved(&source, "eth0");
 	assert_int_equal(function.kind, CT_FUNCTION_DEVICE);
 	assert_string_equal(function.driver, "e1000");
+}
+
+/* The kernel gives up on a path with ".." while anything is renamed, anywhere. */
+static void renames_elsewhere_hide_nothing(void **state)
+{
+	const struct ct_probe_source source = machine("vgpu-guest");
+	char folder[] = "/tmp/cotenant-test-XXXXXX", one[64], other[64];
+	pid_t renamer;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(one, sizeof one, "%s/one", folder);
+	snprintf(other, sizeof other, "%s/other", folder);
+	assert_int_equal(mkdir(one, 0700), 0);
+	renamer = fork();
+	if (renamer == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* where the test fails before it is ended */
+	while (renamer == 0) {
+		rename(one, other);
+		rename(other, one);
+	}
+	for (int i = 0; i < 3000; i++)
+		assert_string_equal(resolved(&source, "eth0").driver, "e1000");
+	kill(renamer, SIGKILL);
+	waitpid(renamer, NULL, 0);
+	rmdir(one);
+	rmdir(other);
+	rmdir(folder);
 }
 
 static void what_is_not_there_is_named_with_what_is(void **state)
@@ -399,6 +433,7 @@ int main(void)
 		cmocka_unit_test(a_physical_function_is_its_own),
 		cmocka_unit_test(a_function_given_away_has_no_network_device),
 		cmocka_unit_test(a_guests_function_does_not_know_its_card),
+		cmocka_unit_test(renames_elsewhere_hide_nothing),
 		cmocka_unit_test(what_is_not_there_is_named_with_what_is),
 		cmocka_unit_test(loopback_is_software),
 		cmocka_unit_test(functions_of_one_card_are_told_from_others),
