@@ -14,6 +14,13 @@ cd "$(dirname "$0")/.."
 seconds=${1:-15}
 patience=${COTENANT_FUZZ_TIMEOUT:-10} # seconds an input may take; more where others have the CPUs
 
+for name in "${@:2}"; do
+	[ -f "tests/fuzz/fuzz_$name.c" ] || {
+		echo "fuzz: there is no tests/fuzz/fuzz_$name.c" >&2
+		exit 2
+	}
+done
+
 build=build/fuzz
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 make -s -j"$(nproc)" BUILD=$build CC=clang SANITIZE=address,undefined \

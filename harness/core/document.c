@@ -49,6 +49,10 @@ static bool is_text(const char *text, size_t length)
 	for (size_t i = 0; i < length; i++) {
 		if (iscntrl((unsigned char)text[i]) && text[i] != '\t')
 			return false;
+		/* C1 controls, which some terminals obey, are two bytes in UTF-8. */
+		if (i + 1 < length && (unsigned char)text[i] == 0xc2 &&
+		    (unsigned char)text[i + 1] < 0xa0)
+			return false;
 	}
 	string = json_stringn(text, length);
 	accepted = string != NULL;

@@ -315,6 +315,8 @@ static void a_wrong_set_is_refused_by_its_word(void **state)
 		(const char *const[]){"--set suite.name=a b: ", "control characters", NULL});
 	refused(LEAST, "suite.name=\xff",
 		(const char *const[]){"--set suite.name=?: ", "UTF-8", NULL});
+	refused(LEAST, "suite.name=\xc2\x9b",
+		(const char *const[]){"--set suite.name=?\?: ", "control characters", NULL});
 	refused(LEAST "[victim null]\n[aggressor null]\n", "null.raw=1",
 		(const char *const[]){"--set null.raw=1", "several sections", NULL});
 }
