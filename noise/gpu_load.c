@@ -9,13 +9,81 @@ enum {
 	TRIES = 3
 };
 
-static bool open_events(struct ct_gpu_load *load, struct ct_error *err)
+bool ct_gpu_queue_open(struct ct_gpu_queue *queue, const struct ct_gpu *gpu,
+		       struct ct_cu_stream *stream, struct ct_error *err)
 {
+	queue->stream = stream;
 	for (int i = 0; i < 2; i++) {
-		if (!CT_CUDA(load->gpu.cuda, EventCreate, err, &load->bursts[i].done,
+		if (!CT_CUDA(gpu->cuda, EventCreate, err, &queue->bursts[i].done,
 			     CT_CU_EVENT_NO_TIMING))
 			return false;
 	}
+	return true;
+}
+
+void ct_gpu_queue_drain(struct ct_gpu_queue *queue, const struct ct_gpu *gpu)
+{
+	CT_CUDA_QUIET(gpu->cuda, StreamSynchronize, queue->stream);
+	queue->bursts[0].pending = queue->bursts[1].pending = false;
+}
+
+void ct_gpu_queue_close(struct ct_gpu_queue *queue, const struct ct_gpu *gpu)
+{
+	for (int i = 0; i < 2; i++) {
+		if (queue->bursts[i].done)
+			CT_CUDA_QUIET(gpu->cuda, EventDestroy, queue->bursts[i].done);
+	}
+}
+
+bool ct_gpu_queue_is_full(const struct ct_gpu_queue *queue)
+{
+	return queue->bursts[queue->next].pending;
+}
+
+bool ct_gpu_queue_add(struct ct_gpu_queue *queue, const struct ct_gpu *gpu, uint64_t units,
+		      struct ct_error *err)
+{
+	if (!CT_CUDA(gpu->cuda, EventRecord, err, queue->bursts[queue->next].done, queue->stream))
+		return false;
+	queue->bursts[queue->next].pending = true;
+	queue->bursts[queue->next].units = units;
+	queue->next = 1 - queue->next;
+	return true;
+}
+
+/* The older of two is over. */
+static void count(struct ct_gpu_queue *queue, uint64_t *units)
+{
+	queue->bursts[queue->next].pending = false;
+	*units += queue->bursts[queue->next].units;
+}
+
+bool ct_gpu_queue_wait(struct ct_gpu_queue *queue, const struct ct_gpu *gpu, uint64_t *units,
+		       struct ct_error *err)
+{
+	if (!ct_gpu_queue_is_full(queue))
+		return true;
+	if (!CT_CUDA(gpu->cuda, EventSynchronize, err, queue->bursts[queue->next].done))
+		return false;
+	count(queue, units);
+	return true;
+}
+
+bool ct_gpu_queue_poll(struct ct_gpu_queue *queue, const struct ct_gpu *gpu, bool *done,
+		       uint64_t *units, struct ct_error *err)
+{
+	int status;
+
+	*done = false;
+	if (!ct_gpu_queue_is_full(queue))
+		return true;
+	status = gpu->cuda->EventQuery(queue->bursts[queue->next].done);
+	if (status == CT_CU_NOT_READY)
+		return true;
+	if (!ct_cuda_good(gpu->cuda, status, "cuEventQuery", err))
+		return false;
+	*done = true;
+	count(queue, units);
 	return true;
 }
 
@@ -27,7 +95,7 @@ bool ct_gpu_load_open(struct ct_gpu_load *load, const char *name,
 	load->env = env;
 	load->submit = submit;
 	if (ct_gpu_open(&load->gpu, env->gpu, env->nic, CT_CU_WAIT_SPIN, err) &&
-	    open_events(load, err)) {
+	    ct_gpu_queue_open(&load->queue, &load->gpu, load->gpu.stream, err)) {
 		*env->device = ct_gpu_json(&load->gpu);
 		return true;
 	}
@@ -43,10 +111,7 @@ void ct_gpu_load_close(struct ct_gpu_load *load)
 		return;
 	CT_CUDA_QUIET(cuda, CtxSetCurrent, load->gpu.context);
 	CT_CUDA_QUIET(cuda, StreamSynchronize, load->gpu.stream);
-	for (int i = 0; i < 2; i++) {
-		if (load->bursts[i].done)
-			CT_CUDA_QUIET(cuda, EventDestroy, load->bursts[i].done);
-	}
+	ct_gpu_queue_close(&load->queue, &load->gpu);
 	ct_gpu_close(&load->gpu);
 }
 
@@ -83,37 +148,15 @@ bool ct_gpu_load_find_size(struct ct_gpu_load *load, uint64_t step, uint64_t mos
 	return true;
 }
 
-/* Waits for that burst and counts it. */
-static bool settle(struct ct_gpu_load *load, unsigned which, uint64_t *units, struct ct_error *err)
-{
-	if (!load->bursts[which].pending)
-		return true;
-	load->bursts[which].pending = false;
-	if (!CT_CUDA(load->gpu.cuda, EventSynchronize, err, load->bursts[which].done))
-		return ct_error_in(err, "%s", load->name);
-	*units += load->bursts[which].units;
-	return true;
-}
-
-bool ct_gpu_load_finish(struct ct_gpu_load *load, struct ct_error *err)
-{
-	uint64_t units = 0;
-
-	return settle(load, 0, &units, err) && settle(load, 1, &units, err) &&
-	       ct_gpu_finish(&load->gpu, err);
-}
-
 bool ct_gpu_load_burst(void *state, uint64_t *units, struct ct_error *err)
 {
 	struct ct_gpu_load *load = state;
-	const unsigned now = load->next;
+	uint64_t submitted = 0;
 
-	if (!load->submit(load, load->size, &load->bursts[now].units, err) ||
-	    !CT_CUDA(load->gpu.cuda, EventRecord, err, load->bursts[now].done, load->gpu.stream))
-		return ct_error_in(err, "%s", load->name);
-	load->bursts[now].pending = true;
-	load->next = 1 - now;
-	return settle(load, load->next, units, err);
+	return (load->submit(load, load->size, &submitted, err) &&
+		ct_gpu_queue_add(&load->queue, &load->gpu, submitted, err) &&
+		ct_gpu_queue_wait(&load->queue, &load->gpu, units, err)) ||
+	       ct_error_in(err, "%s", load->name);
 }
 
 bool ct_gpu_load_thread_setup(void *state, unsigned thread, void **thread_state,
@@ -129,7 +172,9 @@ bool ct_gpu_load_thread_setup(void *state, unsigned thread, void **thread_state,
 /* The last bursts end on the thread that knows them; an error has been reported by then. */
 void ct_gpu_load_thread_teardown(void *state)
 {
-	ct_gpu_load_finish(state, NULL);
+	struct ct_gpu_load *load = state;
+
+	ct_gpu_queue_drain(&load->queue, &load->gpu);
 }
 
 unsigned ct_gpu_load_sms(const struct ct_gpu_load *load, uint64_t limit)

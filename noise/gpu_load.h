@@ -14,6 +14,36 @@
 #include "harness/gpu/kernel.h"
 #include "noise/noise.h"
 
+/* Bursts under way on one stream; zero before ct_gpu_queue_open. */
+struct ct_gpu_queue {
+	struct ct_cu_stream *stream;
+	struct {
+		struct ct_cu_event *done;
+		bool pending;
+		uint64_t units;
+	} bursts[2];
+	unsigned next; /* the one to submit into; where it is pending, the older of two */
+};
+
+bool ct_gpu_queue_open(struct ct_gpu_queue *queue, const struct ct_gpu *gpu,
+		       struct ct_cu_stream *stream, struct ct_error *err);
+/* Waits for all that is under way and forgets it; what failed has been reported or will be. */
+void ct_gpu_queue_drain(struct ct_gpu_queue *queue, const struct ct_gpu *gpu);
+/* Fine on one that failed to open. Nothing may be under way. */
+void ct_gpu_queue_close(struct ct_gpu_queue *queue, const struct ct_gpu *gpu);
+/* No further burst may be submitted. */
+bool ct_gpu_queue_is_full(const struct ct_gpu_queue *queue);
+/* What has been given to the stream since the last one is a burst of `units`. */
+bool ct_gpu_queue_add(struct ct_gpu_queue *queue, const struct ct_gpu *gpu, uint64_t units,
+		      struct ct_error *err);
+/* Waits for the older of two bursts and adds its units. One that is not full has nothing to wait
+ * for. */
+bool ct_gpu_queue_wait(struct ct_gpu_queue *queue, const struct ct_gpu *gpu, uint64_t *units,
+		       struct ct_error *err);
+/* The same without waiting: `*done` says whether there was one that is over. */
+bool ct_gpu_queue_poll(struct ct_gpu_queue *queue, const struct ct_gpu *gpu, bool *done,
+		       uint64_t *units, struct ct_error *err);
+
 struct ct_gpu_load;
 
 /* Gives the device `size` steps of work, on load->gpu.stream, and says how many units they are. */
@@ -27,13 +57,8 @@ struct ct_gpu_load {
 	struct ct_gpu gpu;
 	ct_gpu_submit *submit;
 	uint64_t size;
-	double burst_ns; /* how long a burst is made; 0: 100 us */
-	struct {
-		struct ct_cu_event *done;
-		bool pending;
-		uint64_t units;
-	} bursts[2];
-	unsigned next;
+	double burst_ns;           /* how long a burst is made; 0: 100 us */
+	struct ct_gpu_queue queue; /* on load->gpu.stream */
 };
 
 /* On failure nothing is left behind. */
@@ -45,8 +70,6 @@ void ct_gpu_load_close(struct ct_gpu_load *load);
 /* Finds the size of a burst, a multiple of `step` and at most `most`. */
 bool ct_gpu_load_find_size(struct ct_gpu_load *load, uint64_t step, uint64_t most,
 			   struct ct_error *err);
-/* All has been finished by the device. */
-bool ct_gpu_load_finish(struct ct_gpu_load *load, struct ct_error *err);
 
 /* For the descriptor of an aggressor that has no state of its own for a thread. */
 bool ct_gpu_load_thread_setup(void *state, unsigned thread, void **thread_state,

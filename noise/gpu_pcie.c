@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Fills the link between host and GPU with copies from or to page-locked memory, or both ways at
- * the same time, each on a stream and so on a copy engine of its own, neither waiting for the
- * other. Near the GPU it loads the link; from another socket also what connects the sockets. Bytes
- * of both directions are counted.
+ * the same time, each on a stream and so on a copy engine of its own. Neither waits for the other:
+ * the quicker one makes more copies. Near the GPU it loads the link; from another socket also what
+ * connects the sockets. Bytes of both directions are counted.
  */
 #include "noise/aggressors.h"
 
@@ -15,19 +15,18 @@
 enum direction { TO_DEVICE, TO_HOST, BOTH };
 enum {
 	STEP = 64 << 10,
-	/* Between two copies the link rests for some 2 us. */
-	BURST_NS = 250000
+	/* Between two copies the link rests for some 2 us: 0.4 %. */
+	BURST_NS = 500000
 };
 
 static const char *const direction_names[] = {"h2d", "d2h", "both", NULL};
 
-/* One way: its ends, how far it has come, and for `both` its own stream. */
+/* One way: its ends, how far it has come, and for `both` its own copies under way. */
 struct way {
 	void *host;
 	ct_cu_address device, mapped;
 	uint64_t at;
-	struct ct_cu_stream *stream;
-	struct ct_cu_event *done;
+	struct ct_gpu_queue queue;
 };
 
 struct options {
@@ -70,47 +69,71 @@ static bool copy_to_host(struct pcie *pcie, uint64_t bytes, struct ct_cu_stream 
 		       way->device + at, bytes, stream);
 }
 
-/* The load's stream, on which a burst counts as done, waits for what this way has been given. */
-static bool join(struct pcie *pcie, struct way *way, struct ct_error *err)
-{
-	struct ct_cuda *cuda = pcie->load.gpu.cuda;
-
-	return CT_CUDA(cuda, EventRecord, err, way->done, way->stream) &&
-	       CT_CUDA(cuda, StreamWaitEvent, err, pcie->load.gpu.stream, way->done, 0);
-}
-
-/* Neither way waits for the other: the quicker one goes on with the next burst. */
-static bool copy_both(struct pcie *pcie, uint64_t bytes, struct ct_error *err)
-{
-	return copy_to_device(pcie, bytes, pcie->to_device.stream, err) &&
-	       copy_to_host(pcie, bytes, pcie->to_host.stream, err) &&
-	       join(pcie, &pcie->to_device, err) && join(pcie, &pcie->to_host, err);
-}
-
+/* A burst of one way; what its size is found by. */
 static bool submit(struct ct_gpu_load *load, uint64_t size, uint64_t *units, struct ct_error *err)
 {
 	struct pcie *pcie = (struct pcie *)load;
 
-	*units = pcie->direction == BOTH ? 2 * size : size;
-	switch (pcie->direction) {
-	case TO_DEVICE:
-		return copy_to_device(pcie, size, load->gpu.stream, err);
-	case TO_HOST:
-		return copy_to_host(pcie, size, load->gpu.stream, err);
-	case BOTH:
-		break;
+	*units = size;
+	return pcie->direction == TO_HOST ? copy_to_host(pcie, size, load->gpu.stream, err)
+					  : copy_to_device(pcie, size, load->gpu.stream, err);
+}
+
+/* Gives either way the copy that it has room for. */
+static bool fill_both(struct pcie *pcie, struct ct_error *err)
+{
+	struct ct_gpu_queue *in = &pcie->to_device.queue, *out = &pcie->to_host.queue;
+	const uint64_t size = pcie->load.size;
+
+	return (ct_gpu_queue_is_full(in) || (copy_to_device(pcie, size, in->stream, err) &&
+					     ct_gpu_queue_add(in, &pcie->load.gpu, size, err))) &&
+	       (ct_gpu_queue_is_full(out) || (copy_to_host(pcie, size, out->stream, err) &&
+					      ct_gpu_queue_add(out, &pcie->load.gpu, size, err)));
+}
+
+/* Waits for a copy of whichever way is done first. */
+static bool wait_for_either(struct pcie *pcie, uint64_t *units, struct ct_error *err)
+{
+	struct ct_gpu_queue *queues[] = {&pcie->to_device.queue, &pcie->to_host.queue};
+	bool done = !ct_gpu_queue_is_full(queues[0]) || !ct_gpu_queue_is_full(queues[1]);
+
+	for (unsigned i = 0; !done; i = 1 - i) {
+		if (!ct_gpu_queue_poll(queues[i], &pcie->load.gpu, &done, units, err))
+			return false;
 	}
-	return copy_both(pcie, size, err);
+	return true;
+}
+
+static bool burst(void *state, uint64_t *units, struct ct_error *err)
+{
+	struct pcie *pcie = state;
+
+	if (pcie->direction != BOTH)
+		return ct_gpu_load_burst(&pcie->load, units, err);
+	return (fill_both(pcie, err) && wait_for_either(pcie, units, err)) ||
+	       ct_error_in(err, "gpu_pcie");
+}
+
+static void thread_teardown(void *state)
+{
+	struct pcie *pcie = state;
+
+	if (pcie->direction == BOTH) {
+		ct_gpu_queue_drain(&pcie->to_device.queue, &pcie->load.gpu);
+		ct_gpu_queue_drain(&pcie->to_host.queue, &pcie->load.gpu);
+	}
+	ct_gpu_load_thread_teardown(&pcie->load);
 }
 
 static void free_way(struct pcie *pcie, struct way *way)
 {
-	struct ct_cuda *cuda = pcie->load.gpu.cuda;
+	const struct ct_gpu *gpu = &pcie->load.gpu;
 
-	if (way->stream)
-		CT_CUDA_QUIET(cuda, StreamDestroy, way->stream);
-	if (way->done)
-		CT_CUDA_QUIET(cuda, EventDestroy, way->done);
+	if (way->queue.stream) {
+		ct_gpu_queue_drain(&way->queue, gpu);
+		ct_gpu_queue_close(&way->queue, gpu);
+		CT_CUDA_QUIET(gpu->cuda, StreamDestroy, way->queue.stream);
+	}
 	ct_gpu_host_free(&pcie->load.gpu, way->host);
 	ct_gpu_free(&pcie->load.gpu, way->device);
 }
@@ -138,9 +161,11 @@ static bool open_way(struct pcie *pcie, struct way *way, struct ct_error *err)
 
 static bool open_stream(struct ct_gpu *gpu, struct way *way, struct ct_error *err)
 {
-	return CT_CUDA(gpu->cuda, StreamCreateWithPriority, err, &way->stream,
-		       CT_CU_STREAM_NON_BLOCKING, gpu->priority) &&
-	       CT_CUDA(gpu->cuda, EventCreate, err, &way->done, CT_CU_EVENT_NO_TIMING);
+	struct ct_cu_stream *stream;
+
+	return CT_CUDA(gpu->cuda, StreamCreateWithPriority, err, &stream, CT_CU_STREAM_NON_BLOCKING,
+		       gpu->priority) &&
+	       ct_gpu_queue_open(&way->queue, gpu, stream, err);
 }
 
 static bool prepare(struct pcie *pcie, struct ct_error *err)
@@ -207,8 +232,8 @@ const struct ct_aggressor_ops ct_noise_gpu_pcie = {
 	.available = ct_gpu_available,
 	.setup = setup,
 	.thread_setup = ct_gpu_load_thread_setup,
-	.burst = ct_gpu_load_burst,
-	.thread_teardown = ct_gpu_load_thread_teardown,
+	.burst = burst,
+	.thread_teardown = thread_teardown,
 	.teardown = teardown,
 	.max_threads = 1,
 };

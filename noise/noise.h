@@ -62,9 +62,10 @@ struct ct_aggressor_ops {
 	 */
 	bool (*connect)(void *state, struct ct_error *err);
 	/*
-	 * One burst: 20 to 200 us of work at full speed (a single operation where one takes
-	 * longer), so that pacing is fine-grained. Adds the units it completed. `thread_state` is
-	 * what thread_setup made, or `state` where that is NULL. False: it can't go on.
+	 * One burst: 20 to 200 us of work at full speed (more where the gap between two costs
+	 * bandwidth, or a single operation takes longer), so that pacing is fine-grained. Adds the
+	 * units it completed. `thread_state` is what thread_setup made, or `state` where that is
+	 * NULL. False: it can't go on.
 	 */
 	bool (*burst)(void *thread_state, uint64_t *units, struct ct_error *err);
 	void (*thread_teardown)(void *thread_state); /* NULL where thread_setup is NULL */

@@ -159,8 +159,6 @@ struct ct_cu_affinity {
 	X(StreamSynchronize, 2000, (struct ct_cu_stream * stream))                                 \
 	X(StreamQuery, 2000, (struct ct_cu_stream * stream))                                       \
 	X(StreamGetPriority, 5050, (struct ct_cu_stream * stream, int *priority))                  \
-	X(StreamWaitEvent, 3020,                                                                   \
-	  (struct ct_cu_stream * stream, struct ct_cu_event * event, unsigned flags))              \
 	X(StreamBeginCapture, 10010, (struct ct_cu_stream * stream, int mode))                     \
 	X(StreamEndCapture, 10000, (struct ct_cu_stream * stream, struct ct_cu_graph * *graph))    \
 	X(EventCreate, 2000, (struct ct_cu_event * *event, unsigned flags))                        \

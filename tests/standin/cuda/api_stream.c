@@ -48,20 +48,6 @@ int si_stream_priority(struct stream *stream, int *priority)
 	return ready("cuStreamGetPriority");
 }
 
-int si_stream_wait_event(struct stream *stream, struct event *event, unsigned flags)
-{
-	int status = ready("cuStreamWaitEvent");
-	uint64_t ticket;
-
-	if (status || flags)
-		return status ? status : INVALID_VALUE;
-	pthread_mutex_lock(&event->lock);
-	ticket = event->asked;
-	pthread_mutex_unlock(&event->lock);
-	return stream_give(stream,
-			   &(struct command){.what = WAIT, .event = event, .ticket = ticket});
-}
-
 int si_event_create(struct event **event, unsigned flags)
 {
 	int status = ready("cuEventCreate");

@@ -82,7 +82,6 @@ int si_stream_destroy(struct stream *stream);
 int si_stream_synchronize(struct stream *stream);
 int si_stream_query(struct stream *stream);
 int si_stream_priority(struct stream *stream, int *priority);
-int si_stream_wait_event(struct stream *stream, struct event *event, unsigned flags);
 int si_event_create(struct event **event, unsigned flags);
 int si_event_destroy(struct event *event);
 int si_event_record(struct event *event, struct stream *stream);

@@ -133,7 +133,6 @@ static const struct symbol symbols[] = {
 	{"cuStreamSynchronize", 2000, AS(si_stream_synchronize)},
 	{"cuStreamQuery", 2000, AS(si_stream_query)},
 	{"cuStreamGetPriority", 5050, AS(si_stream_priority)},
-	{"cuStreamWaitEvent", 3020, AS(si_stream_wait_event)},
 	{"cuStreamBeginCapture", 10000, wrong_signature},
 	{"cuStreamBeginCapture", 10010, AS(si_capture_begin)},
 	{"cuStreamEndCapture", 10000, AS(si_capture_end)},

@@ -93,7 +93,7 @@ struct event {
 };
 
 struct command {
-	enum { COPY, SET8, SET32, LAUNCH, HOST, RECORD, WAIT, GRAPH } what;
+	enum { COPY, SET8, SET32, LAUNCH, HOST, RECORD, GRAPH } what;
 	void *to;
 	const void *from;
 	size_t n;

@@ -25,14 +25,6 @@ static void reach(struct event *event, uint64_t ticket)
 	pthread_mutex_unlock(&event->lock);
 }
 
-static void wait_for(struct event *event, uint64_t ticket)
-{
-	pthread_mutex_lock(&event->lock);
-	while (event->reached < ticket)
-		pthread_cond_wait(&event->reached_it, &event->lock);
-	pthread_mutex_unlock(&event->lock);
-}
-
 /* What reads or writes memory. */
 static void touch(const struct command *command)
 {
@@ -67,9 +59,7 @@ static void work(const struct command *command)
 		command->function(command->to);
 	if (lost())
 		return;
-	if (command->what == WAIT) {
-		wait_for(command->event, command->ticket);
-	} else if (command->what == GRAPH) {
+	if (command->what == GRAPH) {
 		for (const struct command *c = command->graph->first; c; c = c->next)
 			work(c);
 	} else {
