@@ -276,7 +276,13 @@ static const char *beside_gpu(const struct ct_adhoc *adhoc, const char *cores,
 	return found ? out : cores;
 }
 
-/* What a newcomer gets: the victim on the first core, its neighbour on another. */
+/* One thread takes one core: what is left is for the reading of counters. */
+static const char *beside_victim(const struct ct_aggressor_ops *ops)
+{
+	return ops->max_threads == 1 ? "other-core-than:victim/core:0" : "other-core-than:victim";
+}
+
+/* What a newcomer gets: the victim on the first core, its neighbour on others. */
 static bool set_defaults(struct ct_adhoc *adhoc, struct ct_error *err)
 {
 	const long online = sysconf(_SC_NPROCESSORS_ONLN);
@@ -296,7 +302,8 @@ static bool set_defaults(struct ct_adhoc *adhoc, struct ct_error *err)
 	if (!adhoc->aggressor.ops)
 		return true;
 	if (adhoc->victim.ops && n_cpus > 1 &&
-	    !default_cpus(&adhoc->tenants[adhoc->aggressor.tenant], "other-core-than:victim", err))
+	    !default_cpus(&adhoc->tenants[adhoc->aggressor.tenant],
+			  beside_victim(adhoc->aggressor.ops), err))
 		return false;
 	return default_peers(adhoc, &adhoc->aggressor.peers, adhoc->aggressor.tenant, err);
 }
