@@ -16,5 +16,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 make -s -j"$(nproc)" all gpu-tools build/tests/standin/libcuda.so.1 build/tests/standin/libnvidia-ml.so.1
-mkdir -p build/gpu
 exec "${PYTHON:-python3}" -B scripts/bench/gpu.py --build build --out build/gpu "$@"

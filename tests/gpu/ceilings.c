@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ceilings [GPU] [MIB]: what the driver's own calls reach on this GPU, in a plain loop, as one JSON
- * object: the other side of the ratios in BENCHMARKS.md. Copies of MIB MiB (default 1024 on the
- * device, a sixteenth of it between host and device) are timed for half a second each; the best
- * batch counts, since whatever else runs only slows.
+ * ceilings GPU MIB [FIGURE ...]: what the driver's own calls reach on this GPU, in a plain loop, as
+ * one JSON object: the other side of the ratios in BENCHMARKS.md. Copies of MIB MiB on the device
+ * (dtod, both ways counted) and of a sixteenth of it between host and device (h2d, d2h, both) run
+ * for half a second each: `mean` and `best` (batch) in bytes a second. launch: the `median` ns of
+ * an empty kernel's launch and the wait for it. Default: all of them.
  */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <jansson.h>
 
@@ -51,25 +53,48 @@ static bool submit_both(struct bench *bench, struct ct_error *err)
 	return submit_to_device(bench, err) && submit_to_host(bench, err);
 }
 
-/* Bytes a second of the best batch. */
-static bool rate(struct bench *bench, submit *one, double bytes, double *best, struct ct_error *err)
+/* Bytes a second in half a second of batches: of all of them, and of the best one. NULL: failed. */
+static json_t *rate(struct bench *bench, submit *one, double bytes, struct ct_error *err)
 {
-	const uint64_t end = ct_monotonic_ns() + half_second_ns;
+	const uint64_t start = ct_monotonic_ns();
+	uint64_t now = start;
+	double moved = 0, best = 0;
 
-	*best = 0;
-	do {
-		const uint64_t begin = ct_monotonic_ns();
+	while (now < start + half_second_ns) {
+		const uint64_t begin = now;
 
 		for (int i = 0; i < BATCH; i++) {
 			if (!one(bench, err))
-				return false;
+				return NULL;
 		}
 		if (!ct_gpu_finish(&bench->gpu, err) ||
 		    !CT_CUDA(bench->gpu.cuda, StreamSynchronize, err, bench->second))
-			return false;
-		*best = fmax(*best, BATCH * bytes * 1e9 / (double)(ct_monotonic_ns() - begin));
-	} while (ct_monotonic_ns() < end);
-	return true;
+			return NULL;
+		now = ct_monotonic_ns();
+		moved += BATCH * bytes;
+		best = fmax(best, BATCH * bytes * 1e9 / (double)(now - begin));
+	}
+	return json_pack("{s:f, s:f}", "mean", moved * 1e9 / (double)(now - start), "best", best);
+}
+
+static json_t *measure_dtod(struct bench *bench, struct ct_error *err)
+{
+	return rate(bench, submit_device, 2.0 * (double)bench->device_bytes, err);
+}
+
+static json_t *measure_h2d(struct bench *bench, struct ct_error *err)
+{
+	return rate(bench, submit_to_device, (double)bench->host_bytes, err);
+}
+
+static json_t *measure_d2h(struct bench *bench, struct ct_error *err)
+{
+	return rate(bench, submit_to_host, (double)bench->host_bytes, err);
+}
+
+static json_t *measure_both(struct bench *bench, struct ct_error *err)
+{
+	return rate(bench, submit_both, 2.0 * (double)bench->host_bytes, err);
 }
 
 static int compare(const void *a, const void *b)
@@ -79,9 +104,10 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Median ns of an empty kernel's launch and the wait for it: what gpu_launch times. */
-static bool launch(struct bench *bench, double *median, struct ct_error *err)
+/* What gpu_launch times. */
+static json_t *measure_launch(struct bench *bench, struct ct_error *err)
 {
+	json_t *result = NULL;
 	const struct ct_arg_empty empty = {0};
 	struct ct_gpu_kernel kernel;
 	double *ns = calloc(LAUNCHES, sizeof *ns);
@@ -96,10 +122,10 @@ static bool launch(struct bench *bench, double *median, struct ct_error *err)
 	}
 	if (good) {
 		qsort(ns, LAUNCHES, sizeof *ns, compare);
-		*median = ns[LAUNCHES / 2];
+		result = json_pack("{s:f}", "median", ns[LAUNCHES / 2]);
 	}
 	free(ns);
-	return good;
+	return result;
 }
 
 static bool prepare(struct bench *bench, struct ct_error *err)
@@ -115,26 +141,53 @@ static bool prepare(struct bench *bench, struct ct_error *err)
 	       ct_gpu_host_alloc(&bench->gpu, bench->host_bytes, &bench->host[1], &mapped, err);
 }
 
-static bool run(struct bench *bench, struct ct_error *err)
-{
-	const double host = (double)bench->host_bytes;
-	double device, to_device, to_host, both, launched = 0;
-	json_t *json;
+static const struct figure {
+	const char *name;
+	json_t *(*measure)(struct bench *bench, struct ct_error *err);
+} figures[] = {{"dtod", measure_dtod},
+	       {"h2d", measure_h2d},
+	       {"d2h", measure_d2h},
+	       {"both", measure_both},
+	       {"launch", measure_launch}};
 
-	if (!prepare(bench, err) ||
-	    !rate(bench, submit_device, 2.0 * (double)bench->device_bytes, &device, err) ||
-	    !rate(bench, submit_to_device, host, &to_device, err) ||
-	    !rate(bench, submit_to_host, host, &to_host, err) ||
-	    !rate(bench, submit_both, 2 * host, &both, err) || !launch(bench, &launched, err))
-		return false;
-	json = json_pack("{s:o, s:f, s:f, s:f, s:f, s:f}", "gpu", ct_gpu_json(&bench->gpu), "dtod",
-			 device, "h2d", to_device, "d2h", to_host, "both", both, "launch_ns",
-			 launched);
-	if (json)
+enum { FIGURES = sizeof figures / sizeof figures[0] };
+
+static const struct figure *find_figure(const char *name)
+{
+	for (int i = 0; i < FIGURES; i++) {
+		if (!strcmp(figures[i].name, name))
+			return &figures[i];
+	}
+	return NULL;
+}
+
+static bool is_asked(const struct figure *figure, char **names, int n)
+{
+	for (int i = 0; i < n; i++) {
+		if (!strcmp(figure->name, names[i]))
+			return true;
+	}
+	return n == 0;
+}
+
+static bool run(struct bench *bench, char **names, int n, struct ct_error *err)
+{
+	json_t *json = json_object();
+	bool good = prepare(bench, err);
+
+	json_object_set_new(json, "gpu", ct_gpu_json(&bench->gpu));
+	for (int i = 0; good && i < FIGURES; i++) {
+		if (!is_asked(&figures[i], names, n))
+			continue;
+		good = json_object_set_new(json, figures[i].name, figures[i].measure(bench, err)) ==
+		       0;
+	}
+	if (good) {
 		json_dumpf(json, stdout, JSON_INDENT(2));
+		putchar('\n');
+	}
 	json_decref(json);
-	putchar('\n');
-	return true;
+	return good;
 }
 
 static void finish(struct bench *bench)
@@ -159,9 +212,16 @@ int main(int argc, char **argv)
 		fprintf(stderr, "ceilings: '%s': 1 to 65536 MiB\n", argv[2]);
 		return CT_ERR_USAGE;
 	}
+	for (int i = 3; i < argc; i++) {
+		if (!find_figure(argv[i])) {
+			fprintf(stderr, "ceilings: '%s': dtod, h2d, d2h, both or launch\n",
+				argv[i]);
+			return CT_ERR_USAGE;
+		}
+	}
 	good = ct_gpu_open(&bench.gpu, argc > 1 ? argv[1] : NULL, NULL, CT_CU_WAIT_SPIN, &err);
 	if (good) {
-		good = run(&bench, &err);
+		good = run(&bench, &argv[argc > 3 ? 3 : argc], argc > 3 ? argc - 3 : 0, &err);
 		finish(&bench);
 	}
 	if (!good)
