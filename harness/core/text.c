@@ -2,6 +2,8 @@
 #include "harness/core/text.h"
 
 #include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +46,17 @@ static void clean(char *text, const char *kept)
 void ct_text_clean(char *text)
 {
 	clean(text, "");
+}
+
+char *ct_text_print(char *out, size_t size, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(out, size, format, args);
+	va_end(args);
+	ct_text_clean(out);
+	return out;
 }
 
 void ct_lines_clean(char *text)

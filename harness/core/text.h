@@ -7,6 +7,11 @@
 #ifndef COTENANT_CORE_TEXT_H
 #define COTENANT_CORE_TEXT_H
 
+#include <stddef.h>
+
+/* snprintf, and ct_text_clean of what came out. Returns `out`. */
+char *ct_text_print(char *out, size_t size, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 /* One line. */
 void ct_text_clean(char *text);
 /* Lines stay lines, and tabs stay. */

@@ -274,8 +274,8 @@ static void leave_out(struct work *work, int file, uint32_t c, const char *reaso
 				     .victim = tables->victims[info->victim].name,
 				     .aggressor = tables->aggressors[info->aggressor].name,
 				     .intensity = info->intensity};
-	snprintf(out->reason, sizeof out->reason, "%s%s%s", reason, *detail ? ": " : "", detail);
-	ct_text_clean(out->reason);
+	ct_text_print(out->reason, sizeof out->reason, "%s%s%s", reason, *detail ? ": " : "",
+		      detail);
 }
 
 static bool same_cell(const struct ct_results_tables *a, const struct ct_cell_info *left,

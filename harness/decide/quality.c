@@ -40,8 +40,8 @@ static void read_calibration(struct ct_quality *quality, const char *text)
 	const json_t *planted = json_object_get(root, "planted");
 	const char *source = json_string_value(json_object_get(clock, "source"));
 
-	snprintf(quality->clock_source, sizeof quality->clock_source, "%s", source ? source : "");
-	ct_text_clean(quality->clock_source);
+	ct_text_print(quality->clock_source, sizeof quality->clock_source, "%s",
+		      source ? source : "");
 	quality->clock_resolution_ns = number(clock, "resolution_ns");
 	quality->clock_cost_ns = number(clock, "cost_ns");
 	quality->null_p50_ns = number(null, "p50_ns");

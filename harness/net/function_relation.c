@@ -63,8 +63,7 @@ static void get_text(const json_t *json, const char *key, char *out, size_t size
 {
 	const char *text = json_string_value(json_object_get(json, key));
 
-	snprintf(out, size, "%s", text ? text : "");
-	ct_text_clean(out);
+	ct_text_print(out, size, "%s", text ? text : "");
 }
 
 static int get_number(const json_t *json, const char *key)

@@ -27,12 +27,9 @@ static const char *ratio_text(const struct ct_interval *ratio, char out[RATIO_TE
 static const char *cell_name(const struct ct_compared_cell *cell, char out[NAME_TEXT])
 {
 	if (strcmp(cell->aggressor, "none") == 0)
-		snprintf(out, NAME_TEXT, "%s alone (%s)", cell->victim, cell->config);
-	else
-		snprintf(out, NAME_TEXT, "%s beside %s %g%% (%s)", cell->victim, cell->aggressor,
-			 cell->intensity, cell->config);
-	ct_text_clean(out);
-	return out;
+		return ct_text_print(out, NAME_TEXT, "%s alone (%s)", cell->victim, cell->config);
+	return ct_text_print(out, NAME_TEXT, "%s beside %s %g%% (%s)", cell->victim,
+			     cell->aggressor, cell->intensity, cell->config);
 }
 
 /* The cell that the overall verdict is due to: the one of that verdict farthest from 1. */
@@ -60,14 +57,12 @@ const char *ct_comparison_sentence(const struct ct_comparison *comparison,
 	for (size_t i = 0; i < comparison->n_cells; i++)
 		same += comparison->cells[i].verdict == comparison->verdict;
 	if (!cell)
-		snprintf(out, CT_VERDICT_TEXT, "%s", ct_verdict_names[comparison->verdict]);
-	else
-		snprintf(out, CT_VERDICT_TEXT, "%s: %zu of %zu cells, most of all %.100s: %s is %s",
-			 ct_verdict_names[comparison->verdict], same, comparison->n_cells,
-			 cell_name(cell, name), ct_quantile_names[cell->k],
-			 ratio_text(&cell->ratio, ratio));
-	ct_text_clean(out);
-	return out;
+		return ct_text_print(out, CT_VERDICT_TEXT, "%s",
+				     ct_verdict_names[comparison->verdict]);
+	return ct_text_print(
+		out, CT_VERDICT_TEXT, "%s: %zu of %zu cells, most of all %.100s: %s is %s",
+		ct_verdict_names[comparison->verdict], same, comparison->n_cells,
+		cell_name(cell, name), ct_quantile_names[cell->k], ratio_text(&cell->ratio, ratio));
 }
 
 /* ---- Terminal ---- */
@@ -75,9 +70,7 @@ const char *ct_comparison_sentence(const struct ct_comparison *comparison,
 /* As much of a value as a column has room for. */
 static const char *shown(const char *value, char out[SHOWN_TEXT])
 {
-	snprintf(out, SHOWN_TEXT, "%s", *value ? value : "-");
-	ct_text_clean(out);
-	return out;
+	return ct_text_print(out, SHOWN_TEXT, "%s", *value ? value : "-");
 }
 
 static bool print_environment(const struct ct_comparison *comparison, FILE *out,

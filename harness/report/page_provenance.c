@@ -40,8 +40,7 @@ static void add(const struct rows *rows, const char *item, const char *value)
 	char whole[ITEM_TEXT];
 
 	/* Names are joined in buffers, which cut them. */
-	snprintf(whole, sizeof whole, "%s", item);
-	ct_text_clean(whole);
+	ct_text_print(whole, sizeof whole, "%s", item);
 	json_array_append_new(rows->list, json_pack("[s, s, s]", rows->section, whole, value));
 }
 

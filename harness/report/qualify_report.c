@@ -54,12 +54,9 @@ const char *ct_finding_sentence(const struct ct_finding *finding, char out[CT_EV
 	char value[INTERVAL_TEXT];
 	size_t used;
 
-	if (!finding->victim) {
-		snprintf(out, CT_EVIDENCE_TEXT, "%s: %s", requirement->metric_text,
-			 finding->reason);
-		ct_text_clean(out);
-		return out;
-	}
+	if (!finding->victim)
+		return ct_text_print(out, CT_EVIDENCE_TEXT, "%s: %s", requirement->metric_text,
+				     finding->reason);
 	used = (size_t)snprintf(
 		out, CT_EVIDENCE_TEXT, "%s of %.80s beside %.80s %g%% (%.60s) is %s, limit %.40s",
 		requirement->metric_text, finding->victim, finding->aggressor, finding->intensity,

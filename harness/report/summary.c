@@ -322,9 +322,8 @@ static bool print_matrix(const struct ct_summary *summary, const char *config,
 		char heading[128];
 
 		/* The space stands above the mark, more of it above the bar. */
-		snprintf(heading, sizeof heading, "%.120s %*s",
-			 tables->aggressors[aggressors[a]].name, bar_width(summary), "");
-		ct_text_clean(heading);
+		ct_text_print(heading, sizeof heading, "%.120s %*s",
+			      tables->aggressors[aggressors[a]].name, bar_width(summary), "");
 		ct_table_column(table, heading, true);
 	}
 	for (uint32_t victim = 0; victim < tables->n_victims; victim++) {
@@ -429,10 +428,9 @@ bool ct_summary_matrix(const struct ct_summary *summary, struct ct_error *err)
 
 		if (!first_of_config(tables, i))
 			continue;
-		snprintf(heading, sizeof heading,
-			 "Coupling under '%.100s': slowdown at the highest intensity",
-			 tables->cells[i].config);
-		ct_text_clean(heading);
+		ct_text_print(heading, sizeof heading,
+			      "Coupling under '%.100s': slowdown at the highest intensity",
+			      tables->cells[i].config);
 		ct_print_heading(summary->out, &summary->style, heading);
 		if (!print_config(summary, tables->cells[i].config, err))
 			return false;

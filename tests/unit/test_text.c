@@ -33,6 +33,18 @@ static void a_character_that_was_cut_becomes_question_marks(void **state)
 	assert_string_equal(text, "a ?\?");
 }
 
+static void what_is_printed_is_cut_and_cleaned(void **state)
+{
+	(void)state;
+	char text[6];
+
+	assert_ptr_equal(ct_text_print(text, sizeof text, "%s%d", "a\xe2\x82\xac", 10), text);
+	assert_string_equal(text, "a\xe2\x82\xac"
+				  "1");
+	assert_string_equal(ct_text_print(text, sizeof text, "%s", "abc\xe2\x82\xac"), "abc?\?");
+	assert_string_equal(ct_text_print(text, sizeof text, "\033%s", "\n"), "  ");
+}
+
 static void lines_stay_lines(void **state)
 {
 	(void)state;
@@ -119,6 +131,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(controls_become_spaces_and_no_utf8_question_marks),
 		cmocka_unit_test(a_character_that_was_cut_becomes_question_marks),
+		cmocka_unit_test(what_is_printed_is_cut_and_cleaned),
 		cmocka_unit_test(lines_stay_lines),
 		cmocka_unit_test(what_json_decodes_to_is_as_safe),
 		cmocka_unit_test(short_escapes_go_and_those_of_quotes_stay),
