@@ -34,8 +34,8 @@ static bool show(struct ct_results *results, struct ct_error *err)
 
 	if (!ct_coupling_make(&coupling, results, confidence, err))
 		return false;
-	ct_quality_make(&quality, results, &coupling);
-	ok = ct_summary_quality(&summary, err) &&
+	ok = ct_quality_make(&quality, results, &coupling, err) &&
+	     ct_summary_quality(&summary, err) &&
 	     ct_lockin_table_make(&lockin, results, confidence, err) &&
 	     ct_lockin_print(&lockin, summary.tables, stdout, &summary.style, err);
 	/* A campaign by lock-in has no blocks for the rest. */

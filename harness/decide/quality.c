@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -169,6 +170,47 @@ static void judge_functions(struct ct_quality *quality, const char *text)
 	json_decref(placement);
 }
 
+/* The row of /counters that says where the GPU's counters were read; n_counters: there is none. */
+static uint32_t find_read_aside(const struct ct_results_tables *tables)
+{
+	uint32_t i = 0;
+
+	while (i < tables->n_counters && (strcmp(tables->counters[i].source, "gpu") != 0 ||
+					  strcmp(tables->counters[i].name, "read_aside") != 0))
+		i++;
+	return i;
+}
+
+/* NVML may take milliseconds over an answer: on a CPU of victim or aggressor that is in a sample.
+ */
+static bool judge_counters(struct ct_quality *quality, struct ct_results *results,
+			   struct ct_error *err)
+{
+	const struct ct_results_tables *tables = ct_results_tables(results);
+	const uint32_t aside = find_read_aside(tables);
+	bool on_theirs = false;
+
+	/* Tenants keep their CPUs from block to block: one of each cell is enough. */
+	for (size_t b = 0; aside < tables->n_counters && !on_theirs && b < tables->n_blocks; b++) {
+		const struct ct_block_info *block = &tables->blocks[b];
+		struct ct_reading *readings;
+		size_t n;
+
+		if (block->block > 0 || block->n_phases == 0)
+			continue;
+		if (!ct_results_readings(results, block->first_phase + block->n_phases - 1,
+					 &readings, &n, err))
+			return false;
+		for (size_t i = 0; i < n; i++)
+			on_theirs |= readings[i].counter == aside && readings[i].value == 0;
+		free(readings);
+	}
+	if (on_theirs)
+		warn(quality, "The GPU's counters were read on a CPU of victim or aggressor, which "
+			      "may show in its latencies: leave one CPU to neither.");
+	return true;
+}
+
 /* Blocks of lock-in's phases: they count, though they have no baseline of their own. */
 static size_t count_modulated(const struct ct_results_tables *tables)
 {
@@ -192,8 +234,8 @@ static bool stops_when_decided(const struct ct_results_tables *tables)
 	return until;
 }
 
-void ct_quality_make(struct ct_quality *quality, const struct ct_results *results,
-		     const struct ct_coupling *coupling)
+bool ct_quality_make(struct ct_quality *quality, struct ct_results *results,
+		     const struct ct_coupling *coupling, struct ct_error *err)
 {
 	const struct ct_results_tables *tables = ct_results_tables(results);
 
@@ -220,4 +262,5 @@ void ct_quality_make(struct ct_quality *quality, const struct ct_results *result
 	judge_blocks(quality, tables);
 	judge_controls(quality, tables, coupling);
 	judge_functions(quality, tables->placement);
+	return judge_counters(quality, results, err);
 }

@@ -30,7 +30,8 @@ struct ct_quality {
 	size_t n_warnings;
 };
 
-void ct_quality_make(struct ct_quality *quality, const struct ct_results *results,
-		     const struct ct_coupling *coupling);
+/* False when the file can't be read. */
+bool ct_quality_make(struct ct_quality *quality, struct ct_results *results,
+		     const struct ct_coupling *coupling, struct ct_error *err);
 
 #endif

@@ -288,11 +288,13 @@ bool ct_export_markdown(struct ct_results *results, const struct ct_selection *s
 	const struct page page = {
 		.analysis = &analysis, .quality = &quality, .selection = selection, .out = out};
 
+	bool ok;
+
 	if (!ct_coupling_make(&coupling, results, confidence, err))
 		return false;
-	ct_quality_make(&quality, results, &coupling);
+	ok = ct_quality_make(&quality, results, &coupling, err);
 	ct_coupling_free(&coupling);
-	if (!ct_analysis_make(&analysis, results, confidence, err))
+	if (!ok || !ct_analysis_make(&analysis, results, confidence, err))
 		return false;
 	put_head(&page);
 	put_cells(&page);

@@ -30,14 +30,16 @@ static json_t *quality_json(struct ct_results *results, double confidence, struc
 {
 	struct ct_coupling coupling;
 	struct ct_quality quality;
-	json_t *warnings = json_array();
+	json_t *warnings;
+	bool ok;
 
-	if (!ct_coupling_make(&coupling, results, confidence, err)) {
-		json_decref(warnings);
+	if (!ct_coupling_make(&coupling, results, confidence, err))
 		return NULL;
-	}
-	ct_quality_make(&quality, results, &coupling);
+	ok = ct_quality_make(&quality, results, &coupling, err);
 	ct_coupling_free(&coupling);
+	if (!ok)
+		return NULL;
+	warnings = json_array();
 	for (size_t i = 0; i < quality.n_warnings; i++)
 		json_array_append_new(warnings, json_string(quality.warnings[i]));
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "planned",

@@ -104,6 +104,8 @@ class GpuCounters(CotenantTest):
         self.assertNotIn("held_by_power", found)
         # All CPUs are the victim's: none was left to read on.
         self.assert_always(found, "read_aside", "1", 0)
+        self.assertIn("counters were read on a CPU of victim or aggressor",
+                      self.cotenant("show", self.out).stdout)
         exported = self.cotenant("export", self.out, "--format", "json")
         self.assert_good(exported)
         self.assert_good(self.cotenant("report", self.out, "-o", self.folder / "report.html"))

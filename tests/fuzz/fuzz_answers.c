@@ -289,8 +289,8 @@ static bool answer_show(struct ct_results *results, struct ct_error *err)
 		return false;
 	text_open(&text);
 	summary.out = text.out;
-	ct_quality_make(&quality, results, &coupling);
-	done = ct_summary_quality(&summary, err) &&
+	done = ct_quality_make(&quality, results, &coupling, err) &&
+	       ct_summary_quality(&summary, err) &&
 	       ct_lockin_table_make(&lockin, results, confidence, err) &&
 	       ct_lockin_print(&lockin, summary.tables, text.out, &plain, err) &&
 	       ct_summary_baselines(&summary, err) && ct_summary_matrix(&summary, err) &&

@@ -196,7 +196,7 @@ static void blocks_that_do_not_count_are_counted_apart(void **state)
 	assert_int_equal(coupling.cells[2].blocks, 0);
 	assert_int_equal(coupling.cells[2].load, CT_LOAD_NONE);
 
-	ct_quality_make(&quality, results, &coupling);
+	assert_true(ct_quality_make(&quality, results, &coupling, &err));
 	assert_string_equal(quality.clock_source, "tsc");
 	assert_true(quality.clock_cost_ns == 12.5);
 	assert_true(quality.null_p50_ns == 20);
@@ -229,7 +229,7 @@ static void an_effect_of_the_idle_aggressor_is_a_warning(void **state)
 	assert_true(ct_store_finish(store, false, &err));
 	results = open_results(place);
 	make(&coupling, results);
-	ct_quality_make(&quality, results, &coupling);
+	assert_true(ct_quality_make(&quality, results, &coupling, &err));
 	for (size_t i = 0; i < quality.n_warnings; i++)
 		said |= strstr(quality.warnings[i], "Control") != NULL;
 	assert_true(said);
