@@ -69,6 +69,19 @@ static bool may_be_same(json_t *one, json_t *other, const char *given, const cha
 	return !a || !b || !a[0] || !b[0] || strcmp(a, b) == 0;
 }
 
+static bool both(json_t *one, json_t *other, const char *member)
+{
+	json_t *a = json_object_get(one, member), *b = json_object_get(other, member);
+
+	return a && b && !json_is_false(a) && !json_is_false(b);
+}
+
+/* MIG devices, or green contexts that run side by side: in turns both have all of the device. */
+static bool have_own_multiprocessors(json_t *gpu, json_t *other)
+{
+	return both(gpu, other, "mig") || (both(gpu, other, "mps") && both(gpu, other, "green"));
+}
+
 /* Devices are not in the tree of CPUs: whose they are says the placement. */
 static uint32_t on_other_devices(const struct tree *tree, const char *config, const char *victim,
 				 const char *aggressor)
@@ -77,8 +90,10 @@ static uint32_t on_other_devices(const struct tree *tree, const char *config, co
 	json_t *one = json_object_get(places, victim), *other = json_object_get(places, aggressor);
 	uint32_t apart = 0;
 
-	if (!may_be_same(one, other, "gpu", "uuid"))
+	if (!may_be_same(one, other, "gpu", "pci"))
 		apart |= CT_RES_GPU;
+	if (have_own_multiprocessors(json_object_get(one, "gpu"), json_object_get(other, "gpu")))
+		apart |= CT_RES_GPU_SM;
 	if (!may_be_same(one, other, "function", "pf"))
 		apart |= CT_RES_NETWORK | CT_RES_RDMA;
 	return apart;

@@ -1,17 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The hardware tree of a result with its tenants in it. */
+/* The hardware tree of a result, with its tenants and with the devices that they were given. */
 #include <stdio.h>
 #include <string.h>
 
+#include "harness/core/text.h"
 #include "harness/place/topology.h"
 #include "harness/report/page_data.h"
 
-enum { MOST_TENANTS = 64 };
+enum { MOST_TENANTS = 64, NAME_TEXT = 128 };
 
 struct tenants {
 	const char *names[MOST_TENANTS];
 	struct ct_place places[MOST_TENANTS];
+	const json_t *given[MOST_TENANTS]; /* what the placement says of it */
 	size_t n;
+};
+
+/* A GPU, or a network card with all its functions. */
+struct device {
+	const char *kind; /* "gpu", "nic" */
+	const char *pci;
+	char name[NAME_TEXT];
+	hwloc_obj_t under; /* what is drawn and holds it */
+	bool is_of[MOST_TENANTS];
+};
+
+struct drawing {
+	hwloc_topology_t hwloc;
+	struct tenants tenants;
+	struct device devices[2 * MOST_TENANTS]; /* at most one of each kind a tenant */
+	size_t n_devices;
 };
 
 /* Every tenant of the first config: configs of one file share the machine, and mostly the CPUs. */
@@ -27,10 +45,12 @@ static void place_tenants(struct tenants *tenants, json_t *placement)
 
 		if (tenants->n == MOST_TENANTS || !cpus || !ct_place_init(place, NULL))
 			continue;
-		if (*cpus && ct_place_parse_cpus(place, cpus, NULL))
+		if (*cpus && ct_place_parse_cpus(place, cpus, NULL)) {
+			tenants->given[tenants->n] = where;
 			tenants->names[tenants->n++] = name;
-		else
+		} else {
 			ct_place_free(place);
+		}
 	}
 }
 
@@ -79,6 +99,90 @@ static void describe(hwloc_obj_t object, char *out, size_t size)
 	}
 }
 
+/* ---- Devices ---- */
+
+/* The root where the file's tree has no PCI devices, or not this one. */
+static hwloc_obj_t holder_of(hwloc_topology_t hwloc, const char *pci)
+{
+	hwloc_obj_t root = hwloc_get_root_obj(hwloc);
+	hwloc_obj_t object = hwloc_get_pcidev_by_busidstring(hwloc, pci);
+
+	while (object && object != root && !kind_of(object))
+		object = object->parent;
+	return object ? object : root;
+}
+
+static const char *text_of(const json_t *object, const char *member)
+{
+	const char *text = json_string_value(json_object_get(object, member));
+
+	return text ? text : "";
+}
+
+static void give(struct drawing *drawing, size_t tenant, const char *kind, const char *pci,
+		 const char *name)
+{
+	size_t i = 0;
+
+	if (!*pci)
+		return;
+	while (i < drawing->n_devices && (strcmp(drawing->devices[i].kind, kind) != 0 ||
+					  strcmp(drawing->devices[i].pci, pci) != 0))
+		i++;
+	if (i == drawing->n_devices) {
+		struct device *device = &drawing->devices[drawing->n_devices++];
+
+		*device = (struct device){
+			.kind = kind, .pci = pci, .under = holder_of(drawing->hwloc, pci)};
+		ct_text_print(device->name, sizeof device->name, "%.80s %.20s", name, pci);
+	}
+	drawing->devices[i].is_of[tenant] = true;
+}
+
+/* Virtual functions are of the card of their physical one, where that can be seen. */
+static void find_devices(struct drawing *drawing)
+{
+	for (size_t i = 0; i < drawing->tenants.n; i++) {
+		const json_t *gpu = json_object_get(drawing->tenants.given[i], "gpu");
+		const json_t *function = json_object_get(drawing->tenants.given[i], "function");
+		const char *pf = text_of(function, "pf");
+
+		give(drawing, i, "gpu", text_of(gpu, "pci"), text_of(gpu, "name"));
+		give(drawing, i, "nic", *pf ? pf : text_of(function, "pci"), "Network card");
+	}
+}
+
+static json_t *device_node(const struct drawing *drawing, const struct device *device)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < drawing->tenants.n; i++) {
+		if (device->is_of[i])
+			json_array_append_new(names, json_string(drawing->tenants.names[i]));
+	}
+	return json_pack("{s:s, s:s, s:o, s:[]}", "name", device->name, "kind", device->kind,
+			 "tenants", names, "children");
+}
+
+static void add_devices(const struct drawing *drawing, hwloc_obj_t object, json_t *children)
+{
+	for (size_t i = 0; i < drawing->n_devices; i++) {
+		if (drawing->devices[i].under == object)
+			json_array_append_new(children, device_node(drawing, &drawing->devices[i]));
+	}
+}
+
+static bool holds_device(const struct drawing *drawing, hwloc_obj_t object)
+{
+	for (size_t i = 0; i < drawing->n_devices; i++) {
+		if (hwloc_bitmap_isincluded(drawing->devices[i].under->cpuset, object->cpuset))
+			return true;
+	}
+	return false;
+}
+
+/* ---- The tree ---- */
+
 static json_t *tenants_on(const struct tenants *tenants, hwloc_obj_t object)
 {
 	json_t *names = json_array();
@@ -90,20 +194,21 @@ static json_t *tenants_on(const struct tenants *tenants, hwloc_obj_t object)
 	return names;
 }
 
-static void add_children(const struct tenants *tenants, hwloc_obj_t object, json_t *children);
+static void add_children(const struct drawing *drawing, hwloc_obj_t object, json_t *children);
 
-static json_t *node(const struct tenants *tenants, hwloc_obj_t object, const char *kind)
+static json_t *node(const struct drawing *drawing, hwloc_obj_t object, const char *kind)
 {
 	json_t *children = json_array();
-	char name[128];
+	char name[NAME_TEXT];
 
 	describe(object, name, sizeof name);
-	add_children(tenants, object, children);
+	add_children(drawing, object, children);
+	add_devices(drawing, object, children);
 	return json_pack("{s:s, s:s, s:o, s:o}", "name", name, "kind", kind, "tenants",
-			 tenants_on(tenants, object), "children", children);
+			 tenants_on(&drawing->tenants, object), "children", children);
 }
 
-static void add_children(const struct tenants *tenants, hwloc_obj_t object, json_t *children)
+static void add_children(const struct drawing *drawing, hwloc_obj_t object, json_t *children)
 {
 	size_t idle = 0;
 	char text[64];
@@ -113,15 +218,16 @@ static void add_children(const struct tenants *tenants, hwloc_obj_t object, json
 		json_t *names;
 
 		if (!kind) {
-			add_children(tenants, child, children);
+			add_children(drawing, child, children);
 			continue;
 		}
-		names = tenants_on(tenants, child);
+		names = tenants_on(&drawing->tenants, child);
 		/* A machine of 200 cores has a few that matter; small ones are drawn whole. */
-		if (json_array_size(names) == 0 && object->arity > 4)
+		if (json_array_size(names) == 0 && object->arity > 4 &&
+		    !holds_device(drawing, child))
 			idle++;
 		else
-			json_array_append_new(children, node(tenants, child, kind));
+			json_array_append_new(children, node(drawing, child, kind));
 		json_decref(names);
 	}
 	if (idle > 0) {
@@ -134,16 +240,18 @@ static void add_children(const struct tenants *tenants, hwloc_obj_t object, json
 json_t *ct_page_topology(const struct ct_results_tables *tables)
 {
 	struct ct_topology *topology;
-	struct tenants tenants = {0};
+	struct drawing drawing = {0};
 	json_t *placement, *tree;
 
 	if (!*tables->hwloc_xml || !ct_topology_load_xml(&topology, tables->hwloc_xml, NULL))
 		return json_null();
 	placement = json_loads(tables->placement, 0, NULL);
-	place_tenants(&tenants, placement);
-	tree = node(&tenants, hwloc_get_root_obj(topology->hwloc), "machine");
-	for (size_t i = 0; i < tenants.n; i++)
-		ct_place_free(&tenants.places[i]);
+	drawing.hwloc = topology->hwloc;
+	place_tenants(&drawing.tenants, placement);
+	find_devices(&drawing);
+	tree = node(&drawing, hwloc_get_root_obj(topology->hwloc), "machine");
+	for (size_t i = 0; i < drawing.tenants.n; i++)
+		ct_place_free(&drawing.tenants.places[i]);
 	json_decref(placement);
 	ct_topology_free(topology);
 	return tree ? tree : json_null();

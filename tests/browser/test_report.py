@@ -368,6 +368,46 @@ class Readers(ReportTest):
         self.assertIn("victim7", after)
 
 
+class Devices(ReportTest):
+    """What carries a cell in the hardware tree: a device that both tenants have, or what their cores share."""
+
+    def carriers(self, victim, aggressor, gpus):
+        """{object of the tree: the worst cell that shares it}, of those with one."""
+        result = str(self.shared / "devices.h5")
+        synthetic_campaign.write(result, synthetic_campaign.Truth(blocks=4, samples=200, epochs=5,
+                                                                  effect=1.5))
+        with h5py.File(result, "r+") as file, \
+                h5py.File(ROOT / "results-schema" / "examples" / "quick.h5") as example:
+            for table, kind, tenant in (("victims", victim, "victim"),
+                                        ("aggressors", aggressor, "neighbour")):
+                rows = len(file[table]["name"])
+                for column, value in (("kind", kind), ("tenant", tenant)):
+                    if column in file[table]:
+                        del file[table][column]
+                    file[table][column] = [value] * rows
+            file["provenance/hwloc_xml"] = example["provenance/hwloc_xml"].asstr()[()]
+            file["plan/json"] = json.dumps({"tenants": [{"name": "victim", "via": ""},
+                                                        {"name": "neighbour", "via": ""}]})
+            file["placement/json"] = json.dumps({"local": {
+                name: {"cpus": cpu, "gpu": {"name": "Acme GPU", "pci": pci}}
+                for name, cpu, pci in zip(("victim", "neighbour"), "01", gpus)}})
+        _, report = self.make([result])
+        self.open(report)
+        rows = self.browser.run(
+            "return [...document.querySelectorAll('#topology details tbody tr')].map((row) => "
+            "[row.children[0].textContent, row.children[2].textContent])")
+        self.assertTrue([name for name, _ in rows if name.startswith("Acme GPU")], rows)
+        return [name for name, cell in rows if cell]
+
+    def test_a_gpu_carries_what_two_of_its_tenants_press(self):
+        one, other = "0000:41:00.0", "0000:42:00.0"
+        self.assertEqual(self.carriers("gpu_gemm", "gpu_sm", (one, one)), [f"Acme GPU {one}"])
+        for carriers in (self.carriers("gpu_gemm", "gpu_sm", (one, other)),
+                         self.carriers("mem_latency", "membw", (one, one))):
+            self.assertEqual(len(carriers), 1, carriers)
+            self.assertNotIn("GPU", carriers[0])
+
+
 class Harmless(ReportTest):
     def test_markup_in_names_title_and_notes_stays_text(self):
         result = str(self.shared / "hostile.h5")

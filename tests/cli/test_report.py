@@ -105,6 +105,26 @@ class Page(ReportTest):
                 beyond = 6 * 2 * 400 * (1 - data["grid"][len(cell[side]) - 1] / 100)
                 self.assertGreaterEqual(beyond, 10)
 
+    def test_devices_of_the_tenants_stand_in_the_hardware_tree(self):
+        result = self.campaign()
+        gpu = {"name": "Acme G", "pci": "0000:41:00.0"}
+        with h5py.File(result, "r+") as file:
+            del file["placement/json"]
+            file["placement/json"] = json.dumps({"local": {
+                "victim": {"cpus": "0", "gpu": gpu,
+                           "function": {"kind": "vf", "pci": "0000:81:10.0", "pf": "0000:81:00.0"}},
+                "neighbour": {"cpus": "1", "gpu": gpu,
+                              "function": {"kind": "pf", "pci": "0000:81:00.0"}},
+                "third": {"cpus": "1", "gpu": {"name": "Acme G", "pci": "0000:42:00.0"},
+                          "function": {"kind": "software", "netdev": "lo"}}}})
+        tree = self.data(self.page(result))["sources"][0]["background"]["topology"]
+        self.assertEqual([(node["kind"], node["name"], node["tenants"]) for node in tree["children"]],
+                         [("core", "Core 0 (CPU 0)", ["victim"]),
+                          ("core", "Core 1 (CPU 1)", ["neighbour", "third"]),
+                          ("gpu", "Acme G 0000:41:00.0", ["victim", "neighbour"]),
+                          ("nic", "Network card 0000:81:00.0", ["victim", "neighbour"]),
+                          ("gpu", "Acme G 0000:42:00.0", ["third"])])
+
     def test_series_are_thinned_not_cut(self):
         result = self.campaign(blocks=40, epochs=50, samples=400)
         series = self.data(self.page(result))["sources"][0]["series"][0]

@@ -68,16 +68,28 @@ class Tree(CotenantTest):
         self.assertEqual(self.tree(NOTHING, "spin", "membw")["verdict"], "apart")
 
     def test_devices_carry_only_for_those_who_have_the_same(self):
-        one, other = ({"gpu": {"uuid": name}} for name in ("GPU-1", "GPU-2"))
+        # As ct_gpu_in_force keeps it: no UUID.
+        one, other = ({"gpu": {"mig": False, "mps": True, "pci": pci}}
+                      for pci in ("0000:41:00.0", "0000:42:00.0"))
         self.assertIn("gpu_sm", self.tree(FELT, "gpu_gemm", "gpu_sm", given=(one, one))["carriers"])
         tree = self.tree(FELT, "gpu_gemm", "gpu_sm", given=(one, other))
         self.assertIn("gpu_sm", tree["common"])
-        self.assertNotIn("gpu_sm", tree["carriers"])
+        self.assertFalse([name for name in tree["carriers"] if name.startswith("gpu")])
         one, other = ({"function": {"pf": name}} for name in ("0000:41:00.0", "0000:42:00.0"))
         self.assertIn("rdma", self.tree(FELT, "rdma_write_lat", "rdma_flood",
                                         given=(one, one))["carriers"])
         self.assertNotIn("rdma", self.tree(FELT, "rdma_write_lat", "rdma_flood",
                                            given=(one, other))["carriers"])
+
+    def test_multiprocessors_carry_only_for_those_who_share_them(self):
+        green = {"first_sm": 0, "sms": 8, "group": 8}
+        for gpu, shared in (({"mps": True}, True), ({"mps": True, "green": green}, False),
+                            ({"mps": False, "green": green}, True),  # in turns, on all of it
+                            ({"mig": True}, False)):
+            given = {"gpu": {"pci": "0000:41:00.0", **gpu}}
+            carriers = self.tree(FELT, "gpu_gemm", "gpu_hbm", given=(given, given))["carriers"]
+            self.assertEqual("gpu_sm" in carriers, shared, gpu)
+            self.assertIn("gpu_memory", carriers)
 
     def test_nothing_is_said_of_other_hosts_and_unknown_kinds(self):
         self.assertEqual(self.tree(FELT, "spin", "membw", via="ssh elsewhere")["verdict"], "unknown")

@@ -143,16 +143,35 @@ function sensitivity(pick) {
     says: `${pick.victim}${manyPlaces ? " in " + pick.place : ""}: slowdown by intensity of each aggressor, with the band of its interval over blocks.` };
 }
 
-/* The deepest node that both tenants run on carries the slowdown of their cell. */
+/* What both workloads of a cell press tells whether a device that both tenants have can carry it. */
+const ofDevice = { gpu: /^(gpu_|pcie$)/, nic: /^(network|rdma|pcie)$/ };
+const concerns = (node, cell) => !ofDevice[node.kind] || cell.tree.verdict === "unknown" || cell.tree.common.some((resource) => ofDevice[node.kind].test(resource));
+
+/* The deepest node that both tenants run on, or a device that both have, carries the slowdown of their cell. */
 function carriers(source) {
   const tenantOf = Object.fromEntries([...(source.tenants?.victims ?? []), ...(source.tenants?.aggressors ?? [])]);
   const most = new Map();
-  const deepest = (node, a, b) => node.children.map((child) => deepest(child, a, b)).find(Boolean) ?? (node.tenants.includes(a) && node.tenants.includes(b) ? node : null);
+  const devicesFirst = (nodes) => [...nodes].sort((a, b) => (b.kind in ofDevice) - (a.kind in ofDevice));
+  const deepest = (node, a, b, cell) => devicesFirst(node.children).map((child) => deepest(child, a, b, cell)).find(Boolean) ??
+    (node.tenants.includes(a) && node.tenants.includes(b) && concerns(node, cell) ? node : null);
   for (const cell of cells.filter((each) => each.source === source && known(each.gate?.slowdown.value))) {
-    const node = deepest(source.background.topology, tenantOf[cell.victim], tenantOf[cell.aggressor]);
+    const node = deepest(source.background.topology, tenantOf[cell.victim], tenantOf[cell.aggressor], cell);
     if (node && !(most.get(node)?.gate.slowdown.value >= cell.gate.slowdown.value)) most.set(node, cell);
   }
   return most;
+}
+
+/* The room beside a leaf, in characters: see treeOption. */
+const leafRoom = 28;
+
+/* Lines that end after a comma: the first of `first` characters, the others of `most`. */
+function broken(text, first, most) {
+  const lines = [""];
+  for (const part of text.split(/(?<=, )/)) {
+    if ((lines.at(-1) + part).trimEnd().length > (lines.length === 1 ? first : most)) lines.push("");
+    lines[lines.length - 1] += part;
+  }
+  return lines.map((line, i) => (i ? line.trim() : line.trimEnd())).join("\n");
 }
 
 function topology(source) {
@@ -161,7 +180,7 @@ function topology(source) {
   const carried = carriers(source), rows = [];
   const draw = (node) => {
     const cell = carried.get(node);
-    const tenants = node.tenants.length && node.children.length === 0 ? ` ← ${node.tenants.join(", ")}` : "";
+    const tenants = node.tenants.length && node.children.length === 0 ? broken(` ← ${node.tenants.join(", ")}`, leafRoom - node.name.length, leafRoom) : "";
     const shared = cell ? `\nshared: ×${ratio(cell.gate.slowdown.value)} ${cell.victim} beside ${cell.aggressor}` : "";
     rows.push([node.name, node.tenants.join(", "), cell ? `${cell.victim} beside ${cell.beside}` : "", cell ? cell.gate.slowdown : { value: null }]);
     return { name: node.name + tenants + shared, itemStyle: { color: cell ? colours[1] : node.tenants.length ? colours[0] : faint(), borderColor: ink() },
@@ -170,7 +189,7 @@ function topology(source) {
   const tree = draw(root);
   const leaves = (node) => node.children.length ? node.children.map(leaves).reduce((a, b) => a + b) : 1;
   return { option: treeOption(tree), height: Math.max(240, 70 * leaves(root)), columns: [{ title: "object" }, { title: "tenants" }, { title: "worst cell that shares it" }, { title: "slowdown", interval: true, text: ratio }], rows,
-    says: `The machine${several ? " of " + source.label : ""} as hwloc sees it: tenants on their cores, and at the closest thing that two of them share the largest slowdown measured there.` };
+    says: `The machine${several ? " of " + source.label : ""} as hwloc sees it, with the devices that tenants were given: tenants on their cores, and at the closest thing that two of them share, a device before all else, the largest slowdown measured there.` };
 }
 
 function coupling() {
