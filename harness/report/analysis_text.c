@@ -177,6 +177,14 @@ static bool stability(const struct page *page, struct ct_error *err)
 
 /* ---- Coupling ---- */
 
+/* A GPU that both workloads use is nearer to them than what their CPUs share. */
+static const char *shares_text(const struct ct_cell_analysis *cell, char out[CELL_TEXT])
+{
+	snprintf(out, CELL_TEXT, "%s%s", cell->tree.carriers & CT_RES_GPU ? "gpu, " : "",
+		 cell->shared ? cell->shared : "?");
+	return out;
+}
+
 static bool coupling(const struct page *page, struct ct_error *err)
 {
 	static const char *const headings[] = {"config",     "victim", "aggressor", "load",
@@ -191,7 +199,7 @@ static bool coupling(const struct page *page, struct ct_error *err)
 
 		name_cell(table, page->analysis, cell->cell);
 		ct_table_cell(table, "%s", ct_load_names[cell->load]);
-		ct_table_cell(table, "%s", cell->shared ? cell->shared : "?");
+		ct_table_cell(table, "%s", shares_text(cell, text));
 		ct_table_cell(table, "%s", ratio_text(&cell->quantiles[0].slowdown, text));
 		ct_table_cell(table, "%s", ratio_text(&cell->quantiles[3].slowdown, text));
 		ct_table_cell(table, "%s", ratio_text(&cell->quantiles[4].slowdown, text));
@@ -216,7 +224,7 @@ static void tree_row(struct ct_table *table, const struct ct_analysis *analysis,
 	name_cell(table, analysis, cell->cell);
 	ct_table_cell(table, "%s", cell->tree.verdict == CT_TREE_HIDDEN ? "hidden" : "not felt");
 	ct_table_cell(table, "%s", ct_resources_text(cell->tree.common, text, sizeof text));
-	ct_table_cell(table, "%s", cell->shared);
+	ct_table_cell(table, "%s", shares_text(cell, text));
 	ct_table_cell(table, "%s", ct_resources_text(cell->tree.carriers, text, sizeof text));
 	ct_table_cell(table, "%s", ratio_text(&cell->quantiles[0].slowdown, text));
 	ct_table_cell(table, "%s", ratio_text(&cell->quantiles[gate].slowdown, text));

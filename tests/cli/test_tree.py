@@ -81,6 +81,13 @@ class Tree(CotenantTest):
         self.assertNotIn("rdma", self.tree(FELT, "rdma_write_lat", "rdma_flood",
                                            given=(one, other))["carriers"])
 
+    def test_the_text_names_a_gpu_that_both_use(self):
+        given = {"gpu": {"pci": "0000:41:00.0"}}
+        for kinds, shares in ((("gpu_gemm", "gpu_sm"), "gpu, l3"), (("mem_latency", "llc"), "l3")):
+            run = self.cotenant("analyze", self.result(FELT, *kinds, given=(given, given)))
+            self.assert_good(run)
+            self.assertRegex(run.stdout, f"local +victim +aggressor.*  {shares}  ")
+
     def test_multiprocessors_carry_only_for_those_who_share_them(self):
         green = {"first_sm": 0, "sms": 8, "group": 8}
         for gpu, shared in (({"mps": True}, True), ({"mps": True, "green": green}, False),

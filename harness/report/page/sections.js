@@ -115,7 +115,8 @@ function instability() {
 /* ---- Coupling ---- */
 
 function slowdownHover(cell) {
-  const share = cell.shared ? `, sharing the ${cell.shared}` : "";
+  const thing = cell.tree.carriers.some((resource) => resource.startsWith("gpu_")) ? "GPU" : cell.shared;
+  const share = thing ? `, sharing the ${thing}` : "";
   if (cell.load === "absent") return `${nameOf(cell)} ${besideOf(cell)}: the aggressor did not load`;
   return `${nameOf(cell)} ${besideOf(cell)}${share}\n${quantileName(cell.gate_q)} slowdown ${interval(cell.gate.slowdown, ratio)}\n${cell.blocks} blocks, load ${cell.load}`;
 }
