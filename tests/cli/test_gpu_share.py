@@ -97,6 +97,20 @@ class Share(CotenantTest):
                              machine("sms=132 mps=1 mps_sms=66"))
         self.assert_refused_last(run, "expect = timeslice", "tenant 'victim'", "does not take turns")
 
+    def test_analyze_tells_one_gpu_from_two(self):
+        """By what the file holds of them, which is no UUID."""
+        run = self.run_suite(
+            SUITE.format(victim_keys="gpu = 0").replace("[victim gpu_copy]\nsize = 4K", "[victim gpu_launch]")
+            + "[config one]\n[config two]\ntenant.neighbour.gpu = 1\n",
+            {**machine("gpus=2 sms=4"), "COTENANT_NVML": ""})
+        self.assertIn(run.status, (0, ENVIRONMENT), str(run))
+        cells = self.assert_json(self.cotenant("analyze", self.result, "--json", "-"),
+                                 "cotenant.analysis/1")["cells"]
+        for config, shared in (("one", True), ("two", False)):
+            tree = next(cell["tree"] for cell in cells if cell["config"] == config)
+            self.assertIn("gpu_front", tree["common"])
+            self.assertEqual("gpu_front" in tree["carriers"], shared, config)
+
     def assert_refused_last(self, run, *words):
         """Refused with these words; steps may have been told before."""
         self.assertEqual(run.status, USAGE, str(run))
