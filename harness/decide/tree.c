@@ -82,6 +82,19 @@ static bool have_own_multiprocessors(json_t *gpu, json_t *other)
 	return both(gpu, other, "mig") || (both(gpu, other, "mps") && both(gpu, other, "green"));
 }
 
+/*
+ * As the campaign found when it placed the tenants; two ports of one card share its engines and
+ * its link to the host. In a file of others the physical functions may tell.
+ */
+static bool have_other_cards(json_t *one, json_t *other, const char *victim)
+{
+	const char *relation = json_string_value(json_object_get(
+		json_object_get(json_object_get(other, "function"), "beside"), victim));
+
+	return relation ? strcmp(relation, "apart") == 0
+			: !may_be_same(one, other, "function", "pf");
+}
+
 /* Devices are not in the tree of CPUs: whose they are says the placement. */
 static uint32_t on_other_devices(const struct tree *tree, const char *config, const char *victim,
 				 const char *aggressor)
@@ -94,7 +107,7 @@ static uint32_t on_other_devices(const struct tree *tree, const char *config, co
 		apart |= CT_RES_GPU;
 	if (have_own_multiprocessors(json_object_get(one, "gpu"), json_object_get(other, "gpu")))
 		apart |= CT_RES_GPU_SM;
-	if (!may_be_same(one, other, "function", "pf"))
+	if (have_other_cards(one, other, victim))
 		apart |= CT_RES_NETWORK | CT_RES_RDMA;
 	return apart;
 }

@@ -6,7 +6,7 @@
  * resource is of a kind which the two tenants share by their places in the tree: a core's caches on
  * one core, an L3 under one L3, memory channels on one NUMA node, power within a package, a GPU's
  * parts on one GPU (its multiprocessors not between MIG devices, nor between green contexts under
- * MPS), a NIC's on one physical function; what the kernel, the interconnect and the buses carry
+ * MPS), a NIC's on one card; what the kernel, the interconnect and the buses carry
  * reaches the whole machine. It is felt where the slowdown of the median or of the gate quantile is
  * above 1 by a one-sided t test over blocks, after Benjamini and Hochberg over all cells of the
  * file, and clear of the histogram's resolution.

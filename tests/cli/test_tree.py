@@ -88,6 +88,15 @@ class Tree(CotenantTest):
             self.assert_good(run)
             self.assertRegex(run.stdout, f"local +victim +aggressor.*  {shares}  ")
 
+    def test_cards_are_told_apart_as_the_campaign_found(self):
+        """Physical functions have no 'pf': how one lies to another is with the aggressor's."""
+        for relation, shared in (("apart", False), ("one-card", True), ("one-pf", True),
+                                 ("same-function", True), ("unknown", True)):
+            given = ({"function": {"kind": "pf", "pci": "0000:41:00.0"}},
+                     {"function": {"kind": "pf", "pci": "0000:42:00.0", "beside": {"blue": relation}}})
+            carriers = self.tree(FELT, "rdma_write_lat", "rdma_flood", given=given)["carriers"]
+            self.assertEqual("rdma" in carriers, shared, relation)
+
     def test_multiprocessors_carry_only_for_those_who_share_them(self):
         green = {"first_sm": 0, "sms": 8, "group": 8}
         for gpu, shared in (({"mps": True}, True), ({"mps": True, "green": green}, False),
