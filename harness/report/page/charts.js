@@ -213,8 +213,23 @@ function heatOption(map) {
   });
 }
 
+/* As far as bands are drawn: beyond that the interval of two blocks would flatten every curve. */
+function roomOfBands(curves) {
+  const values = [1, ...curves.flatMap((curve) => curve.points.map((point) => point.of.value)).filter(known)];
+  const low = Math.min(...values), high = Math.max(...values), spare = 2 * Math.max(high - low, 0.25);
+  return [Math.max(0, low - spare), high + spare];
+}
+
+const hasBand = (point) => known(point.of.lo) && known(point.of.hi);
+
+function cutBands(curves) {
+  const [low, high] = roomOfBands(curves);
+  return curves.some((curve) => curve.points.some((point) => hasBand(point) && (point.of.lo < low || point.of.hi > high)));
+}
+
 /* A band is two stacked lines: the lower limit, unseen, and the width of the interval above it. */
 function bandsOption(curves, xName, xAxis) {
+  const [low, high] = roomOfBands(curves), drawn = (limit) => Math.min(high, Math.max(low, limit));
   return () => frame({
     tooltip: { trigger: "item", confine: true, renderMode: "richText", formatter: ({ data, seriesName }) => data.hover ?? seriesName },
     xAxis: axis(xName, xAxis),
@@ -222,12 +237,12 @@ function bandsOption(curves, xName, xAxis) {
     series: curves.flatMap((curve, i) => {
       const color = colours[i % colours.length], stack = "band " + i;
       const bound = { type: "line", stack, stackStrategy: "all", symbol: "none", silent: true, color, lineStyle: { opacity: 0 }, tooltip: { show: false } };
-      const good = curve.points.filter((point) => known(point.of.lo) && known(point.of.hi));
+      const good = curve.points.filter(hasBand);
       return [
         { name: curve.name, type: "line", color, symbolSize: 8, data: curve.points.map((point) => ({ value: [point.x, point.of.value], hover: point.hover })),
           ...(i === 0 ? { markLine: { silent: true, symbol: "none", label: { show: false }, lineStyle: { color: ink(), type: "dotted" }, data: [{ yAxis: 1 }] } } : {}) },
-        { ...bound, name: curve.name, data: good.map((point) => [point.x, point.of.lo]) },
-        { ...bound, name: curve.name, data: good.map((point) => [point.x, point.of.hi - point.of.lo]), areaStyle: { color, opacity: 0.16 } },
+        { ...bound, name: curve.name, data: good.map((point) => [point.x, drawn(point.of.lo)]) },
+        { ...bound, name: curve.name, data: good.map((point) => [point.x, drawn(point.of.hi) - drawn(point.of.lo)]), areaStyle: { color, opacity: 0.16 } },
       ];
     }),
   });

@@ -133,6 +133,8 @@ function heatMap() {
     says: `Slowdown of the highest quantile that a cell's blocks carry, of ${lines.length} ${manyPlaces ? "victims and places" : "victims"} beside ${columns.length} aggressors; ° where the interval includes 1; cells without a number are left empty. Hover shows the interval.` };
 }
 
+const cutWords = (curves) => (cutBands(curves) ? " Bands that reach far beyond the curves are cut; the table has them whole." : "");
+
 function sensitivity(pick) {
   const chosen = cells.filter((cell) => cell.victim === pick.victim && cell.place === pick.place && known(cell.gate?.slowdown.value));
   const curves = [...new Set(chosen.map((cell) => cell.aggressor))].map((name) => ({ name, points: chosen.filter((cell) => cell.aggressor === name)
@@ -141,7 +143,7 @@ function sensitivity(pick) {
   return { option: bandsOption(curves, "intensity, % of the aggressor's solo maximum", { type: "value", min: 0, max: 100 }),
     columns: [{ title: "aggressor" }, { title: "intensity, %", number: true, text: String }, { title: "quantile" }, { title: "slowdown", interval: true, text: ratio }],
     rows: curves.flatMap((curve) => curve.points.map((point) => [curve.name, point.x, quantileName(point.q), point.of])),
-    says: `${pick.victim}${manyPlaces ? " in " + pick.place : ""}: slowdown by intensity of each aggressor, with the band of its interval over blocks.` };
+    says: `${pick.victim}${manyPlaces ? " in " + pick.place : ""}: slowdown by intensity of each aggressor, with the band of its interval over blocks.${cutWords(curves)}` };
 }
 
 /* What both workloads of a cell press tells whether a device that both tenants have can carry it. */
@@ -163,7 +165,7 @@ function carriers(source) {
 }
 
 /* The room beside a leaf, in characters: see treeOption. */
-const leafRoom = 28;
+const leafRoom = 26;
 
 /* Lines that end after a comma: the first of `first` characters, the others of `most`. */
 function broken(text, first, most) {
@@ -231,7 +233,7 @@ function shifts() {
   if (curves.length === 0) return "One configuration only: there is no other to shift from.";
   return { option: bandsOption(curves, "quantile of the victim alone", { type: "category", data: ["p50", "p90", "p95", "p99", "p99.9", "p99.99"] }),
     columns: [{ title: "victim" }, { title: "quantile" }, { title: "ratio", interval: true, text: ratio }], rows: curves.flatMap((curve) => curve.points.map((point) => [curve.name, point.x, point.of])),
-    says: "The victim alone in one configuration over the same victim alone in the reference, by quantile: the price of the partition itself, without any neighbour." };
+    says: "The victim alone in one configuration over the same victim alone in the reference, by quantile: the price of the partition itself, without any neighbour." + cutWords(curves) };
 }
 
 const decomposition = () => section("decomposition", "Decomposition: whose variance it is", answers(2),
