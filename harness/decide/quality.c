@@ -181,8 +181,7 @@ static uint32_t find_read_aside(const struct ct_results_tables *tables)
 	return i;
 }
 
-/* NVML may take milliseconds over an answer: on a CPU of victim or aggressor that is in a sample.
- */
+/* NVML may take milliseconds over an answer: on a measuring CPU that is in a sample. */
 static bool judge_counters(struct ct_quality *quality, struct ct_results *results,
 			   struct ct_error *err)
 {
