@@ -232,14 +232,14 @@ static void wait_for_stop(const struct ct_collective *self, unsigned slices)
 }
 
 /*
- * One iteration. A connection that ends tells rank 0 that another rank has gone, not why. That
- * rank's own worker knows it (a signal, its last words), so it is given the time to be heard first.
+ * One iteration. A connection that ends tells that another rank has gone, not why. That rank's own
+ * worker knows it (a signal, its last words), so it is given the time to be heard first.
  */
 static bool run(struct ct_collective *self)
 {
 	if (self->kind->run(self))
 		return true;
-	if (self->rank == 0 && self->transport->outcome == CT_TRANSPORT_CLOSED)
+	if (self->transport->outcome == CT_TRANSPORT_CLOSED)
 		wait_for_stop(self, GRACE_SLICES);
 	return false;
 }

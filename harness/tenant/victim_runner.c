@@ -219,13 +219,18 @@ static void set_state(struct ct_victim_runner *runner, enum ct_runner_state stat
 	pthread_mutex_unlock(&runner->lock);
 }
 
-/* The state that was asked for: a step, running; failed when the thread is to end. */
+/*
+ * The state that was asked for: a step, running; failed when the thread is to end. A victim that
+ * has failed is kept until then: its other ends would notice that it goes, and could be heard
+ * before its own words.
+ */
 static enum ct_runner_state wait_for_request(struct ct_victim_runner *runner)
 {
 	enum ct_runner_state asked;
 
 	pthread_mutex_lock(&runner->lock);
-	while (runner->state == CT_RUNNER_IDLE && !runner->quit)
+	while (!runner->quit &&
+	       (runner->state == CT_RUNNER_IDLE || runner->state == CT_RUNNER_FAILED))
 		pthread_cond_wait(&runner->changed, &runner->lock);
 	asked = runner->quit ? CT_RUNNER_FAILED : runner->state;
 	pthread_mutex_unlock(&runner->lock);
@@ -268,8 +273,6 @@ static void *measuring_thread(void *argument)
 		if (!good)
 			runner->error = err;
 		set_state(runner, good ? CT_RUNNER_IDLE : CT_RUNNER_FAILED);
-		if (!good)
-			break;
 	}
 	runner->ops->teardown(runner->victim_state);
 	return NULL;

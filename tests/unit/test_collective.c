@@ -38,7 +38,9 @@ struct world {
 	pthread_t threads[MAX_RANKS];
 	struct ct_error errors[MAX_RANKS];
 	bool good[MAX_RANKS];
-	unsigned leaves; /* this rank leaves after it has connected; 0: none */
+	uint64_t rehearsed_ns[MAX_RANKS]; /* when it was through */
+	unsigned leaves;                  /* this rank leaves after its rehearsal; 0: none */
+	unsigned fails;                   /* this rank leaves before it */
 };
 
 static struct world world;
@@ -55,10 +57,11 @@ static void *peer(void *argument)
 
 	world.good[rank] =
 		ops->connect(world.states[rank], &world.links[rank], &world.errors[rank]) &&
-		ops->rehearse(world.states[rank], &world.errors[rank]);
-	if (world.good[rank] && world.leaves != rank)
+		(world.fails == rank || ops->rehearse(world.states[rank], &world.errors[rank]));
+	world.rehearsed_ns[rank] = ct_monotonic_ns();
+	if (world.good[rank] && world.leaves != rank && world.fails != rank)
 		world.good[rank] = ops->serve(world.states[rank], &world.errors[rank]);
-	if (world.leaves == rank) {
+	if (world.leaves == rank || world.fails == rank) {
 		ops->teardown(world.states[rank]);
 		world.states[rank] = NULL;
 	}
@@ -293,6 +296,31 @@ static void a_rank_that_leaves_is_named(void **state)
 	assert_true(world.good[1]);
 }
 
+/* Its own worker knows why it has gone, and is heard first. */
+static void a_rank_that_leaves_in_the_rehearsal_is_heard_before_the_others(void **state)
+{
+	static const uint64_t grace_ns = 900000000;
+	struct ct_error err = {0};
+	uint64_t now;
+
+	(void)state;
+	make_world("alltoall", 3, 1 << 16, 4096);
+	world.fails = 2;
+	start_peers();
+	assert_true(world.ops->connect(world.states[0], &err));
+	assert_false(world.ops->rehearse(world.states[0], &err));
+	now = ct_monotonic_ns();
+	end_world();
+	for (unsigned rank = 0; rank < 2; rank++) {
+		const char *words = rank == 0 ? err.text : world.errors[rank].text;
+
+		if (!strstr(words, "rank 2 closed the connection"))
+			fail_msg("rank %u: '%s'", rank, words);
+	}
+	assert_true(now - world.rehearsed_ns[2] >= grace_ns);
+	assert_true(world.rehearsed_ns[1] - world.rehearsed_ns[2] >= grace_ns);
+}
+
 static void a_stop_ends_the_wait_for_others(void **state)
 {
 	(void)state;
@@ -347,6 +375,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_contribution_is_found_in_the_rehearsal),
 		cmocka_unit_test(a_wrong_result_later_on_is_found_when_an_epoch_closes),
 		cmocka_unit_test(a_rank_that_leaves_is_named),
+		cmocka_unit_test(a_rank_that_leaves_in_the_rehearsal_is_heard_before_the_others),
 		cmocka_unit_test(a_stop_ends_the_wait_for_others),
 		cmocka_unit_test(sizes_that_make_no_sense_are_refused),
 	};
