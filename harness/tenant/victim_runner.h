@@ -71,7 +71,8 @@ void ct_victim_runner_begin(struct ct_victim_runner *runner,
 			    const struct ct_phase_request *request);
 /* True once the phase is over and every epoch is closed, or the step has returned. */
 bool ct_victim_runner_finished(struct ct_victim_runner *runner);
-/* After either: false when the victim failed in it, with its words. */
+/* After either: false when the victim failed in it, with its words. It is kept until it is stopped.
+ */
 bool ct_victim_runner_result(struct ct_victim_runner *runner, struct ct_error *err);
 /* Ends a phase under way, tears the victim down and joins the thread. */
 void ct_victim_runner_stop(struct ct_victim_runner *runner);
