@@ -6,10 +6,11 @@
  * whose cost differs: many small, few large, one huge.
  *
  * With side = receiver the sink does the churn, on the other end of the victim's path: the
- * aggressor asks for each round with a message, so that its pace still rules, and counts what the
- * sink reports.
+ * aggressor asks for them by messages, so that its pace still rules, and counts what the sink
+ * reports.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +28,7 @@ static const char *const domains[] = {"shared", "own", NULL};
 enum side { SENDER, RECEIVER };
 static const char *const sides[] = {"sender", "receiver", NULL};
 
-enum { WORD_BYTES = 64, RECEIVES = 4, MAX_OBJECTS = 256 };
+enum { WORD_BYTES = 64, RECEIVES = 4, MAX_REGIONS = 64 };
 
 struct options {
 	struct ct_rdma_options rdma;
@@ -35,10 +36,10 @@ struct options {
 	uint64_t total; /* bytes of all regions of a thread */
 };
 
-/* How many regions a round makes and how large they are. */
+/* How many regions there are at a time; they share `total`. */
 static unsigned regions_of(enum shape shape)
 {
-	static const unsigned numbers[] = {64, 4, 1};
+	static const unsigned numbers[] = {MAX_REGIONS, 4, 1};
 
 	return numbers[shape];
 }
@@ -50,11 +51,17 @@ struct churn {
 	struct ibv_pd *domain; /* of all threads, or its own */
 	bool own_domain;
 	struct ct_memory memory;
-	struct ct_rdma_end end; /* with the queue pair that is made again and again */
+	struct ibv_mr *regions[MAX_REGIONS]; /* NULL: not registered */
+	unsigned oldest;                     /* of the regions */
+	struct ct_rdma_end end;              /* with the queue pair that is made again and again */
 };
 
 static void churn_close(struct churn *churn)
 {
+	for (unsigned i = 0; i < MAX_REGIONS; i++) {
+		if (churn->regions[i])
+			churn->device->verbs.dereg_mr(churn->regions[i]);
+	}
 	ct_rdma_end_close(&churn->end);
 	if (churn->own_domain && churn->domain)
 		churn->device->verbs.dealloc_pd(churn->domain);
@@ -91,36 +98,37 @@ static bool churn_open(struct churn *churn, const struct options *options,
 	return true;
 }
 
-/* All of them are there at the same time, and go in the order in which they came. */
-static bool churn_regions(const struct churn *churn, uint64_t *made, struct ct_error *err)
+static bool renew_region(struct churn *churn, unsigned i, struct ct_error *err)
 {
 	const struct ct_verbs *verbs = &churn->device->verbs;
 	const unsigned n = regions_of((enum shape)churn->options->shape);
 	const size_t bytes = churn->memory.bytes / n;
-	struct ibv_mr *regions[MAX_OBJECTS];
-	unsigned have = 0;
-	int code = 0;
+	struct ibv_mr *last = churn->regions[i];
+	int code;
 
-	for (; have < n && code == 0; have += code == 0) {
-		regions[have] = verbs->reg_mr(
-			churn->domain, (char *)churn->memory.base + have * bytes, bytes,
-			IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ);
-		if (!regions[have])
-			code = errno;
-	}
+	churn->regions[i] = NULL;
+	code = last ? verbs->dereg_mr(last) : 0;
 	if (code != 0)
-		ct_rdma_broken(err, code, "registering %zu bytes, region %u of %u", bytes, have + 1,
-			       n);
-	for (unsigned i = 0; i < have; i++) {
-		int failed = verbs->dereg_mr(regions[i]);
+		return ct_rdma_broken(err, code, "deregistering memory");
+	churn->regions[i] = verbs->reg_mr(
+		churn->domain, (char *)churn->memory.base + i * bytes, bytes,
+		IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ);
+	return churn->regions[i] ||
+	       ct_rdma_broken(err, errno, "registering %zu bytes, region %u of %u", bytes, i + 1,
+			      n);
+}
 
-		if (failed != 0 && code == 0) {
-			code = failed;
-			ct_rdma_broken(err, code, "deregistering memory");
-		}
-	}
-	*made += have;
-	return code == 0;
+/*
+ * All are there at the same time, and go in the order in which they came. One at a time: a round of
+ * them all would be more than a low intensity asks for in an epoch.
+ */
+static bool churn_region(struct churn *churn, uint64_t *made, struct ct_error *err)
+{
+	if (!renew_region(churn, churn->oldest, err))
+		return false;
+	churn->oldest = (churn->oldest + 1) % regions_of((enum shape)churn->options->shape);
+	++*made;
+	return true;
 }
 
 static bool churn_pair(struct churn *churn, uint64_t *made, struct ct_error *err)
@@ -151,7 +159,7 @@ static bool churn_once(struct churn *churn, uint64_t *made, struct ct_error *err
 {
 	switch ((enum object)churn->options->object) {
 	case REGION:
-		return churn_regions(churn, made, err);
+		return churn_region(churn, made, err);
 	case QUEUE_PAIR:
 		return churn_pair(churn, made, err);
 	case COMPLETION_QUEUE:
@@ -160,7 +168,15 @@ static bool churn_once(struct churn *churn, uint64_t *made, struct ct_error *err
 	return churn_queue(churn, made, err);
 }
 
-/* The line to the sink: a queue pair over which rounds are asked for and reported. */
+/* The line to the sink: a queue pair over which objects are asked for and reported. */
+
+/* By one message. Of quick ones so many that not the message's way there and back is the limit. */
+static unsigned asked_at_once(const struct options *options)
+{
+	enum { QUICK = 8 };
+
+	return options->object == REGION && options->shape == MANY_SMALL ? QUICK : 1;
+}
 
 static struct ct_rdma_wish line_wish(const struct options *options, const struct ct_place *place,
 				     bool events)
@@ -352,7 +368,8 @@ static bool burst(void *thread_state, uint64_t *units, struct ct_error *err)
 	if (self->control->options->side == SENDER)
 		good = churn_once(&self->churn, &made, err);
 	else
-		good = line_say(line, 1, err) && line_hear(line, &made, err);
+		good = line_say(line, asked_at_once(self->control->options), err) &&
+		       line_hear(line, &made, err);
 	*units += made;
 	return good || ct_error_in(err, "rdma_control");
 }
@@ -423,18 +440,30 @@ static bool sink_connect(void *state, const struct ct_peer_links *links, struct 
 	       ct_error_in(err, "rdma_control: sink");
 }
 
+/* One message's worth. */
+static bool sink_answer(struct sink *sink, uint64_t asked, struct ct_error *err)
+{
+	uint64_t made = 0;
+
+	if (asked != asked_at_once(sink->options))
+		return ct_broken(err, "asked for %" PRIu64 " objects by one message", asked);
+	while (made < asked) {
+		if (!churn_once(&sink->churn, &made, err))
+			return false;
+	}
+	return line_say(&sink->line, made, err);
+}
+
 static bool sink_serve(void *state, struct ct_error *err)
 {
 	struct sink *sink = state;
-	uint64_t asked, made = 0;
+	uint64_t asked;
 	bool good = true;
 
 	if (sink->options->side == SENDER)
 		return true;
-	while (good && line_hear(&sink->line, &asked, err)) {
-		made = 0;
-		good = churn_once(&sink->churn, &made, err) && line_say(&sink->line, made, err);
-	}
+	while (good && line_hear(&sink->line, &asked, err))
+		good = sink_answer(sink, asked, err);
 	return atomic_load(sink->env->stop) || ct_error_in(err, "rdma_control: sink");
 }
 

@@ -4,6 +4,7 @@ moves bytes between the workers' processes (tests/standin/verbs/standin.h). What
 queue pairs is for the lab; here it is whether both ends find each other, keep to the protocol that
 the stand-in checks (states, keys, depths of queues, acknowledged events), and say what is wrong."""
 import json
+import math
 import os
 import tempfile
 import unittest
@@ -39,10 +40,14 @@ class Rdma(CotenantTest):
         self.assert_good(result)
         return json.loads(result.stdout)
 
-    def rate(self, *arguments, **environment):
+    def told(self, *arguments, **environment):
+        """What noise tells of itself."""
         result = self.noise(*arguments, **environment)
         self.assert_good(result)
-        return json.loads(result.stdout)["rate"]
+        return json.loads(result.stdout)
+
+    def rate(self, *arguments, **environment):
+        return self.told(*arguments, **environment)["rate"]
 
 
 class WithoutDevices(Rdma):
@@ -172,9 +177,19 @@ class Aggressors(Rdma):
                           ["rdma_exception", "mode=retry"],
                           ["rdma_control", "object=qp"],
                           ["rdma_control", "object=cq", "pd=own"],
+                          ["rdma_control", "side=receiver", "threads=1"],
                           ["rdma_control", "shape=one_huge", "side=receiver", "threads=1"]):
             with self.subTest(arguments):
                 self.assertGreater(self.rate(*arguments), 0)
+
+    def test_regions_are_made_one_at_a_time(self):
+        """A round of all 64 is more than a low intensity asks for in an epoch, which then counts as
+        one without load."""
+        totals = []
+        for _ in range(5):
+            value = self.told("rdma_control")
+            totals.append(round(value["rate"] * value["seconds"]))
+        self.assertLess(math.gcd(*totals), 64, totals)
 
     def test_the_cap_holds(self):
         """A round of each thread is what it may be ahead: 256 KiB of 2.5 MB."""

@@ -81,6 +81,7 @@ class Aggressors(LabTest):
                       ("rdma_exception", "mode=retry"),
                       ("rdma_control", "object=qp"),
                       ("rdma_control", "object=cq", "pd=own"),
+                      ("rdma_control", "side=receiver"),
                       ("rdma_control", "shape=one_huge", "side=receiver")):
             with self.subTest(words):
                 self.works(*words, "threads=1")
