@@ -12,9 +12,9 @@ import unittest
 from lab import (RDMA_AGGRESSORS, RDMA_VICTIMS, LabTest, in_machine, keep, settings, tenants, via)
 
 # One epoch a phase: an emulated CPU comes in pieces of tens of milliseconds on a busy machine, and in
-# shorter epochs an aggressor would seem to pause.
-SHORT = {"suite.replicates": 2, "suite.warmup": "20ms", "suite.measure": "150ms",
-         "suite.recovery": "50ms", "suite.epoch": "150ms"}
+# shorter epochs an aggressor would seem to pause. A change of a function takes that long as well.
+SHORT = {"suite.replicates": 2, "suite.warmup": "20ms", "suite.measure": "300ms",
+         "suite.recovery": "50ms", "suite.epoch": "300ms"}
 
 # Polling ends need a CPU each, and in here four of them share two with the emulator's own threads.
 SLEEPING = {f"victim.{kind}.completion": "event"
@@ -30,10 +30,12 @@ SMALL = {"victim.rdma_write_bw.size": "4K", "victim.rdma_write_bw.tx_depth": 16,
          "aggressor.rdma_cache.size": 64, "aggressor.rdma_cache.depth": 2,
          "aggressor.rdma_exception.qps": 4, "aggressor.vf_control.allow": "yes"}
 # A twelfth of what each does alone: the emulator's own threads and the victim take the rest.
-# Requests in vain wait for timers most of the time, and a change of the function waits for the port: of
-# few of them none falls into an epoch.
+# More of those that do it in batches, or wait most of the time (requests in vain for timers, a change of
+# the function for the port): of few of them none falls into an epoch.
 GENTLE = {f"aggressor.{kind}.intensity": 8
           for kind in ("tcp_flood", "vf_flood", "vf_interrupts", "vf_control", *RDMA_AGGRESSORS)}
+GENTLE["aggressor.vf_flood.intensity"] = 16
+GENTLE["aggressor.rdma_cache.intensity"] = 25
 GENTLE["aggressor.rdma_exception.intensity"] = 50
 GENTLE["aggressor.vf_control.intensity"] = 50
 
