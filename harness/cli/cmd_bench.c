@@ -138,6 +138,17 @@ static bool measure(struct ct_crew *crew, const struct arguments *arguments,
 	return good;
 }
 
+static bool nothing_measured(const struct ct_adhoc *adhoc, const struct arguments *arguments,
+			     struct ct_error *err)
+{
+	char measured[CT_UNIT_TEXT];
+
+	return ct_broken(err,
+			 "victim '%s': no operation was measured in %s; "
+			 "measure for longer (-t)",
+			 adhoc->victim.name, ct_format_ns((double)arguments->measure_ns, measured));
+}
+
 /* An aggressor must be calibrated while the victim rests: its solo rate is what intensity means. */
 static bool measure_both(struct ct_links *links, struct ct_crew *crew,
 			 const struct arguments *arguments, const struct ct_adhoc *adhoc,
@@ -150,8 +161,16 @@ static bool measure_both(struct ct_links *links, struct ct_crew *crew,
 		return false;
 	if (!measure(crew, arguments, adhoc, CT_ROLE_BASELINE, 0, alone, err))
 		return false;
+	if (alone->count == 0)
+		return nothing_measured(adhoc, arguments, err);
 	return !adhoc->aggressor.ops ||
 	       measure(crew, arguments, adhoc, CT_ROLE_TREATMENT, solo_rate, beside, err);
+}
+
+/* JSON has no NaN. */
+static json_t *number(double value)
+{
+	return isnan(value) ? json_null() : json_real(value);
 }
 
 static json_t *summary_json(const struct summary *summary)
@@ -161,15 +180,12 @@ static json_t *summary_json(const struct summary *summary)
 
 	for (size_t i = 0; i < N_QUANTILES; i++) {
 		snprintf(key, sizeof key, "%.4g", quantiles[i]);
-		json_object_set_new(values, key,
-				    isnan(summary->quantile_ns[i])
-					    ? json_null()
-					    : json_real(summary->quantile_ns[i]));
+		json_object_set_new(values, key, number(summary->quantile_ns[i]));
 	}
-	return json_pack("{s:I, s:f, s:f, s:f, s:o, s:f, s:O}", "count", (json_int_t)summary->count,
-			 "min", summary->min_ns, "mean", summary->mean_ns, "max", summary->max_ns,
-			 "quantiles", values, "seconds", summary->seconds, "counters",
-			 summary->counters);
+	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:f, s:O}", "count", (json_int_t)summary->count,
+			 "min", number(summary->min_ns), "mean", number(summary->mean_ns), "max",
+			 number(summary->max_ns), "quantiles", values, "seconds", summary->seconds,
+			 "counters", summary->counters);
 }
 
 static const char *load_name(enum ct_load load)
@@ -204,8 +220,8 @@ static void print_json(const struct ct_adhoc *adhoc, const struct ct_crew *crew,
 		stats = summary_json(beside);
 		json_object_set_new(stats, "aggressor", json_string(adhoc->aggressor.name));
 		json_object_set_new(stats, "load", json_string(load_name(beside->load)));
-		json_object_set_new(stats, "asked_rate", json_real(beside->asked_rate));
-		json_object_set_new(stats, "achieved_rate", json_real(beside->achieved_rate));
+		json_object_set_new(stats, "asked_rate", number(beside->asked_rate));
+		json_object_set_new(stats, "achieved_rate", number(beside->achieved_rate));
 		json_object_set_new(all, "with", stats);
 	}
 	text = json_dumps(all, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
@@ -232,17 +248,20 @@ static void print_row(const char *name, const struct summary *summary)
 	putchar('\n');
 }
 
+static void print_ratio(double ratio)
+{
+	if (isnan(ratio))
+		printf(" %10s", "-");
+	else
+		printf(" %9.3fx", ratio);
+}
+
 static void print_ratios(const struct summary *alone, const struct summary *beside)
 {
-	printf("%-12s %11s %10s %9.3fx", "ratio", "", "", beside->mean_ns / alone->mean_ns);
-	for (size_t i = 0; i < N_QUANTILES; i++) {
-		double ratio = beside->quantile_ns[i] / alone->quantile_ns[i];
-
-		if (isnan(ratio))
-			printf(" %10s", "-");
-		else
-			printf(" %9.3fx", ratio);
-	}
+	printf("%-12s %11s %10s", "ratio", "", "");
+	print_ratio(beside->mean_ns / alone->mean_ns);
+	for (size_t i = 0; i < N_QUANTILES; i++)
+		print_ratio(beside->quantile_ns[i] / alone->quantile_ns[i]);
 	putchar('\n');
 }
 
@@ -282,7 +301,7 @@ static void print_text(const struct ct_adhoc *adhoc, const struct ct_crew *crew,
 		print_with(adhoc, beside);
 	}
 	ct_counters_print((beside ? beside : alone)->counters);
-	if (bytes > 0)
+	if (bytes > 0 && !isnan(alone->quantile_ns[0]))
 		printf("rate at the median: %s\n",
 		       ct_format_rate(bytes * 1e9 / alone->quantile_ns[0], "B", rate));
 	printf("clock: %s, resolution %.2g ns, cost %.3g ns a sample\n",
@@ -370,6 +389,7 @@ const struct ct_command ct_command_bench = {
 		"  cotenant bench mem_latency with=membw with.intensity=50%\n"
 		"\n"
 		"A quantile that the samples can't carry is printed as '-' (null in JSON).\n"
-		"Exit status: 0 measured, 2 bad input, 4 the victim can't run here or failed.\n",
+		"Exit status: 0 measured, 2 bad input, 4 the victim can't run here, failed, or is\n"
+		"too slow for TIME.\n",
 	.run = run,
 };

@@ -316,6 +316,22 @@ class Bench(CampaignTest):
         data = json.loads(self.run_ok("bench", "null", "delay=1ms", "-t", "200ms", "--json").stdout)
         self.assertIsNone(data["quantiles"]["0.9999"])
 
+    def test_a_time_without_a_sample_is_no_measurement(self):
+        """The operation that began in the warm-up ends when the time is over."""
+        result = self.cotenant("bench", "null", "delay=300ms", "-t", "50ms", "--warmup", "10ms",
+                               "--json")
+        self.assert_refused(result, ENVIRONMENT, "null", "no operation", "50.0 ms", "-t")
+
+    def test_an_aggressor_that_was_not_there_is_told(self):
+        """One fork a second or so is none in 20 ms."""
+        words = ["bench", "null", "delay=50us", "with=fork", "with.intensity=0.5%", "-t", "20ms",
+                 "--epoch", "10ms"]
+        beside = json.loads(self.run_ok(*words, "--json").stdout)["with"]
+        self.assertEqual((beside["load"], beside["count"], beside["mean"]), ("absent", 0, None))
+        text = self.run_ok(*words).stdout
+        self.assertIn("DID NOT LOAD", text)
+        self.assertNotRegex(text, r"\bnan")
+
     def test_noise_prints_its_contract(self):
         data = json.loads(self.run_ok("noise", "null", "-t", "300ms", "--json").stdout)
         self.assertEqual(data["schema"], "cotenant.noise/1")

@@ -44,6 +44,10 @@ class Schemas(CotenantTest):
 
     def test_bench(self):
         self.keeps("bench", "bench", "null", "-t", "100ms", "--json")
+        for intensity in ("50%", "0.1%"):
+            value = self.keeps("bench", "bench", "null", "with=fork", f"with.intensity={intensity}",
+                               "-t", "100ms", "--json")
+            self.assertIn("with", value)
 
     def test_noise(self):
         self.keeps("noise", "noise", "null", "-t", "100ms", "--json")
