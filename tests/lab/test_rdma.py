@@ -44,7 +44,7 @@ class Collectives(LabTest):
                       ("alltoall", "bytes=1M", "chunk=128K")):
             with self.subTest(words):
                 self.good("bench", words[0], "transport=verbs", "bytes=64K", "chunk=8K", *words[1:],
-                          *on_function(0), "-t", "1s", "--json")
+                          *on_function(0), "-t", "2s", "--json")
 
     def test_three_ranks(self):
         """Two are on one device of the second machine, which has to loop back between them. (Between
@@ -55,7 +55,7 @@ class Collectives(LabTest):
         for kind in ("ring_allreduce", "alltoall"):
             with self.subTest(kind):
                 self.good("bench", kind, "transport=verbs", "bytes=48K", "chunk=4K", "peers=2",
-                          *first, *third, "-t", "1s", "--json")
+                          *first, *third, "-t", "2s", "--json")
 
 
 class Aggressors(LabTest):
