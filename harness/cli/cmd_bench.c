@@ -12,6 +12,7 @@
 #include "harness/cli/cli.h"
 #include "harness/cli/counters.h"
 #include "harness/core/units.h"
+#include "harness/report/json.h"
 
 static const double quantiles[] = {0.5, 0.9, 0.99, 0.999, 0.9999};
 enum { N_QUANTILES = sizeof quantiles / sizeof quantiles[0], MAX_WORDS = 128 };
@@ -167,12 +168,6 @@ static bool measure_both(struct ct_links *links, struct ct_crew *crew,
 	       measure(crew, arguments, adhoc, CT_ROLE_TREATMENT, solo_rate, beside, err);
 }
 
-/* JSON has no NaN. */
-static json_t *number(double value)
-{
-	return isnan(value) ? json_null() : json_real(value);
-}
-
 static json_t *summary_json(const struct summary *summary)
 {
 	json_t *values = json_object();
@@ -180,12 +175,13 @@ static json_t *summary_json(const struct summary *summary)
 
 	for (size_t i = 0; i < N_QUANTILES; i++) {
 		snprintf(key, sizeof key, "%.4g", quantiles[i]);
-		json_object_set_new(values, key, number(summary->quantile_ns[i]));
+		json_object_set_new(values, key, ct_json_number(summary->quantile_ns[i]));
 	}
 	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:f, s:O}", "count", (json_int_t)summary->count,
-			 "min", number(summary->min_ns), "mean", number(summary->mean_ns), "max",
-			 number(summary->max_ns), "quantiles", values, "seconds", summary->seconds,
-			 "counters", summary->counters);
+			 "min", ct_json_number(summary->min_ns), "mean",
+			 ct_json_number(summary->mean_ns), "max", ct_json_number(summary->max_ns),
+			 "quantiles", values, "seconds", summary->seconds, "counters",
+			 summary->counters);
 }
 
 static const char *load_name(enum ct_load load)
@@ -220,8 +216,8 @@ static void print_json(const struct ct_adhoc *adhoc, const struct ct_crew *crew,
 		stats = summary_json(beside);
 		json_object_set_new(stats, "aggressor", json_string(adhoc->aggressor.name));
 		json_object_set_new(stats, "load", json_string(load_name(beside->load)));
-		json_object_set_new(stats, "asked_rate", number(beside->asked_rate));
-		json_object_set_new(stats, "achieved_rate", number(beside->achieved_rate));
+		json_object_set_new(stats, "asked_rate", ct_json_number(beside->asked_rate));
+		json_object_set_new(stats, "achieved_rate", ct_json_number(beside->achieved_rate));
 		json_object_set_new(all, "with", stats);
 	}
 	text = json_dumps(all, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
