@@ -103,6 +103,7 @@ static const struct ct_param params[] = {
 	 .choices = ct_rdma_type_names,
 	 .help = "transport: uc has writes and sends, ud sends"},
 	CT_RDMA_CAP_PARAM,
+	CT_RDMA_QP_TIMEOUT_PARAM,
 	CT_RDMA_PARAMS(struct ct_rdma_traffic_options, rdma),
 	{0},
 };

@@ -66,6 +66,7 @@ static const struct ct_param params[] = {
 	CT_RDMA_MEMORY_PARAM(struct ct_rdma_traffic_options, memory),
 	CT_RDMA_PATH_PARAM,
 	CT_RDMA_CAP_PARAM,
+	CT_RDMA_QP_TIMEOUT_PARAM,
 	CT_RDMA_PARAMS(struct ct_rdma_traffic_options, rdma),
 	{0},
 };

@@ -62,6 +62,7 @@ static const struct ct_param params[] = {
 	 .max = "256",
 	 .help = "reads outstanding on each queue pair"},
 	CT_RDMA_CAP_PARAM,
+	CT_RDMA_QP_TIMEOUT_PARAM,
 	CT_RDMA_PARAMS(struct ct_rdma_traffic_options, rdma),
 	{0},
 };

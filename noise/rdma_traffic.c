@@ -20,7 +20,8 @@ enum {
 	ATOMIC_BYTES = 8,
 	CAP_PAUSE_NS = 50000,
 	CAP_FORGIVEN_NS = 5000000,
-	SILENCE_S = 20 /* so long nothing may complete */
+	SOFT_TIMEOUT = 20, /* 4.3 s, and NCCL's (NCCL_IB_TIMEOUT) */
+	SILENCE_S = 20     /* so long nothing may complete */
 };
 
 static const enum ibv_wr_opcode opcodes[] = {[CT_RDMA_OP_WRITE] = IBV_WR_RDMA_WRITE,
@@ -146,12 +147,26 @@ static bool add_to_answer(const struct traffic *traffic, const struct ct_rdma_en
 				  CT_ANSWER_MAX - length, err);
 }
 
+/*
+ * Soft-RoCE acknowledges when a CPU comes to it, behind hundreds of packets of these queue pairs,
+ * which may take longer than what suits an adapter. What is repeated then is load that nobody asked
+ * for; and Linux 6.1, where a repetition races with late acknowledgements, may go on in the wrong
+ * place, which the other end refuses as an invalid request.
+ */
+static unsigned timeout_of(const struct traffic *traffic)
+{
+	if (traffic->options.qp_timeout > 0)
+		return (unsigned)traffic->options.qp_timeout;
+	return ct_rdma_is_soft(&traffic->device) ? SOFT_TIMEOUT : CT_RDMA_TIMEOUT;
+}
+
 static bool open_ends(struct traffic *traffic, struct ct_error *err)
 {
 	const struct ct_aggressor_env *env = traffic->env;
 	struct ct_rdma_wish wish = ct_rdma_traffic_wish(&traffic->options, env->place);
 
 	wish.queues = env->threads;
+	wish.timeout = timeout_of(traffic);
 	wish.gpu = ct_rdma_gpu_of(&traffic->gpu);
 	if (traffic->options.path == CT_RDMA_LOOPBACK) {
 		traffic->n_ends = 1;

@@ -34,6 +34,7 @@ struct ct_rdma_traffic_options {
 	uint64_t size, qps, depth, inline_bytes;
 	uint64_t regions, region_bytes; /* 0: one of `size` */
 	uint64_t receives;              /* that the sink keeps posted on each queue pair; 0: 64 */
+	uint64_t qp_timeout;            /* 4.096 us * 2^qp_timeout; 0: what suits the device */
 	double cap;                     /* bit/s; 0: none */
 };
 
@@ -66,6 +67,15 @@ struct ct_rdma_wish ct_rdma_traffic_wish(const struct ct_rdma_traffic_options *o
 		.help = "of payload at most, whatever the device can: a shared network is not to " \
 			"be "                                                                      \
 			"flooded by mistake; 0bit/s: no cap"                                       \
+	}
+
+#define CT_RDMA_QP_TIMEOUT_PARAM                                                                 \
+	{                                                                                        \
+		.name = "qp_timeout", .type = CT_PARAM_COUNT,                                    \
+		.offset = offsetof(struct ct_rdma_traffic_options, qp_timeout), .fallback = "0", \
+		.min = "0", .max = "31",                                                         \
+		.help = "rc repeats what has not been acknowledged for 4.096 us * 2^N; 0: 14 "   \
+			"(67 ms), on soft-RoCE 20 (4.3 s)"                                       \
 	}
 
 #define CT_RDMA_PATH_PARAM                                                                      \

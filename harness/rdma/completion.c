@@ -171,6 +171,8 @@ static const char *advice(enum ibv_wc_status status)
 	case IBV_WC_REM_ACCESS_ERR:
 		return "; the other end's memory is not open to this";
 	case IBV_WC_REM_INV_REQ_ERR:
+		return "; the other end's device refuses this operation (soft-RoCE also does so "
+		       "when it is too busy to acknowledge in time: load it less)";
 	case IBV_WC_REM_OP_ERR:
 		return "; the other end's device refuses this operation";
 	default:

@@ -15,9 +15,16 @@
 	"plug in an InfiniBand or RoCE adapter and load its driver, or make a software device: " \
 	"'modprobe rdma_rxe' and 'rdma link add rxe0 type rxe netdev NETDEV'"
 
+enum { SOFT_VENDOR = 0xffffff }; /* RXE_VENDOR_ID of Linux's drivers/infiniband/sw/rxe */
+
 unsigned ct_rdma_mtu_bytes(enum ibv_mtu mtu)
 {
 	return 128u << (unsigned)mtu;
+}
+
+bool ct_rdma_is_soft(const struct ct_rdma_device *device)
+{
+	return device->attr.vendor_id == SOFT_VENDOR;
 }
 
 static const char *locked_memory(char *out, size_t size)

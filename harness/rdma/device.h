@@ -31,6 +31,9 @@ bool ct_rdma_device_open(struct ct_rdma_device *device, const char *nic, unsigne
 			 int gid_index, struct ct_error *err);
 void ct_rdma_device_close(struct ct_rdma_device *device);
 
+/* Soft-RoCE (rxe), told by the vendor number of its driver, which no maker has. */
+bool ct_rdma_is_soft(const struct ct_rdma_device *device);
+
 /* For descriptors: is there any device with an active port? Else one sentence, what to do. */
 bool ct_rdma_available(char *why, size_t size);
 

@@ -195,6 +195,16 @@ class Aggressors(Rdma):
         """A round of each thread is what it may be ahead: 256 KiB of 2.5 MB."""
         self.assertLess(self.rate("rdma_flood", "cap=100Mbit/s", "size=4K"), 1.4 * 12.5e6)
 
+    def test_soft_roce_is_given_time_to_acknowledge(self):
+        """What is repeated too early it may refuse; only these fill a queue of such a length."""
+        for kind in ("rdma_flood", "rdma_cache", "rdma_incast"):
+            with self.subTest(kind):
+                self.assertGreater(self.rate(kind, COTENANT_VERBS_SOFT="1"), 0)
+                self.assertGreater(self.rate(kind, "qp_timeout=14"), 0)
+        refused = self.noise("rdma_flood", "qp_timeout=14", COTENANT_VERBS_SOFT="1")
+        self.assert_refused(refused, ENVIRONMENT, "remote invalid request", "soft-RoCE")
+        self.assert_refused(self.noise("rdma_flood", "qp_timeout=32"), USAGE, "qp_timeout", "31")
+
     def test_what_a_transport_lacks_is_refused(self):
         self.assert_refused(self.noise("rdma_flood", "type=ud"), USAGE, "operation = write", "ud")
         self.assert_refused(self.noise("rdma_flood", "type=uc", "operation=cas"), USAGE, "cas")

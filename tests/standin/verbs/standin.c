@@ -175,10 +175,18 @@ int ibv_close_device(struct ibv_context *context)
 	return 0;
 }
 
+bool standin_is_soft(void)
+{
+	const char *soft = getenv("COTENANT_VERBS_SOFT");
+
+	return soft && strcmp(soft, "1") == 0;
+}
+
 int ibv_query_device(struct ibv_context *context, struct ibv_device_attr *attr)
 {
 	(void)context;
-	*attr = (struct ibv_device_attr){.max_qp = MAX_QPS,
+	*attr = (struct ibv_device_attr){.vendor_id = standin_is_soft() ? SOFT_VENDOR : 0,
+					 .max_qp = MAX_QPS,
 					 .max_qp_wr = MAX_RECV,
 					 .max_cq = MAX_CQS,
 					 .max_cqe = MAX_CQE,

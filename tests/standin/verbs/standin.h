@@ -11,6 +11,8 @@
  * completion that status instead.
  * COTENANT_VERBS_SPOIL = 1: the first byte of all data arrives as another one.
  * COTENANT_VERBS_PORT = "down" or "ib" changes the port.
+ * COTENANT_VERBS_SOFT = 1: the devices are soft-RoCE's on a busy machine, whose acknowledgements
+ * take a second; a reliable queue pair that repeats sooner is refused, as Linux 6.1 may.
  *
  * Memory of a GPU comes as a dma-buf, a file that is mapped; or, with COTENANT_VERBS_PEER = 1, as
  * an address that only the stand-in for the GPU's driver (COTENANT_CUDA) knows, which is what the
@@ -35,7 +37,9 @@ enum {
 	MAX_INLINE = 256,
 	MAX_READS = 16,
 	MAX_MESSAGE = 8 << 20, /* as rxe */
-	GRH = 40
+	GRH = 40,
+	SOFT_VENDOR = 0xffffff, /* RXE_VENDOR_ID */
+	SOFT_TIMEOUT = 18       /* 4.096 us * 2^18 */
 };
 
 struct shared_receive {
@@ -104,6 +108,7 @@ int standin_post_recv(struct ibv_qp *qp, struct ibv_recv_wr *wr, struct ibv_recv
 int standin_poll_cq(struct ibv_cq *cq, int n, struct ibv_wc *wc);
 int standin_req_notify_cq(struct ibv_cq *cq, int solicited_only);
 void standin_ring(unsigned channel); /* raises an event */
+bool standin_is_soft(void);          /* COTENANT_VERBS_SOFT */
 unsigned qp_slot(uint32_t qp_num);   /* MAX_QPS: none */
 uint32_t qp_number(unsigned slot);
 

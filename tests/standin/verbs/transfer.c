@@ -302,6 +302,8 @@ static enum ibv_wc_status transfer(struct shared_qp *qp, const struct ibv_send_w
 			return qp->type == IBV_QPT_RC ? IBV_WC_RETRY_EXC_ERR : IBV_WC_SUCCESS;
 		if (qp->type == IBV_QPT_RC && to->expected_psn != qp->next_psn)
 			return IBV_WC_RETRY_EXC_ERR;
+		if (qp->type == IBV_QPT_RC && qp->timeout < SOFT_TIMEOUT && standin_is_soft())
+			return IBV_WC_REM_INV_REQ_ERR;
 		other_is_gone = false;
 		status = deliver(qp, to, wr, source);
 		if (status == IBV_WC_SUCCESS) {
