@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "harness/core/clock.h"
+#include "harness/core/json.h"
 #include "harness/store/column.h"
 
 enum { BAR_WIDTH = 24, REDRAW_NS = 200000000 };
@@ -126,26 +127,21 @@ void ct_progress_phase(struct ct_progress *progress, enum ct_role role, uint32_t
 		draw(progress);
 }
 
-static json_t *number(double value)
-{
-	return isfinite(value) ? json_real(value) : json_null();
-}
-
 static void report_phase(const struct ct_progress *progress, const struct ct_phase_record *phase)
 {
 	const struct ct_live_block *block = &progress->live.block;
 	const struct ct_live_quantiles found = ct_live_phase(phase);
 
-	emit_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:I, s:I, s:s, s:s, s:I, s:o, s:o, "
-			    "s:o, s:o}",
-			    "event", "phase", "cell", progress->now, "config", block->config,
-			    "victim", block->victim, "aggressor", block->aggressor, "intensity",
-			    block->intensity, "block", (json_int_t)block->block, "blocks",
-			    (json_int_t)block->blocks, "role", ct_role_names[phase->role], "load",
-			    ct_load_names[phase->load], "samples", (json_int_t)phase->count,
-			    "p50_ns", number(found.p50), "p99_ns", number(found.p99), "asked_rate",
-			    number(phase->asked_rate), "achieved_rate",
-			    number(phase->achieved_rate)));
+	emit_json(json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:f, s:I, s:I, s:s, s:s, s:I, s:o, s:o, "
+		"s:o, s:o}",
+		"event", "phase", "cell", progress->now, "config", block->config, "victim",
+		block->victim, "aggressor", block->aggressor, "intensity", block->intensity,
+		"block", (json_int_t)block->block, "blocks", (json_int_t)block->blocks, "role",
+		ct_role_names[phase->role], "load", ct_load_names[phase->load], "samples",
+		(json_int_t)phase->count, "p50_ns", ct_json_number(found.p50), "p99_ns",
+		ct_json_number(found.p99), "asked_rate", ct_json_number(phase->asked_rate),
+		"achieved_rate", ct_json_number(phase->achieved_rate)));
 }
 
 void ct_progress_phase_done(struct ct_progress *progress, const struct ct_phase_record *phase)

@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 
+#include "harness/core/json.h"
 #include "harness/core/resource.h"
 #include "harness/core/units.h"
 
@@ -129,11 +130,6 @@ char *ct_voice_text(const struct ct_voice *voice, const struct ct_disturbance *d
 	return text;
 }
 
-static json_t *number_or_null(double value)
-{
-	return isfinite(value) ? json_real(value) : json_null();
-}
-
 static json_t *victims_json(const struct ct_voice *voice, const struct ct_disturbance *disturbance)
 {
 	json_t *list = json_array();
@@ -144,8 +140,8 @@ static json_t *victims_json(const struct ct_voice *voice, const struct ct_distur
 		json_array_append_new(list,
 				      json_pack("{s:s, s:o, s:o, s:b}", "victim",
 						voice->job->victims[i].name, "p50",
-						number_or_null(factor[CT_LISTEN_P50]), "p99",
-						number_or_null(factor[CT_LISTEN_P99]), "clear",
+						ct_json_number(factor[CT_LISTEN_P50]), "p99",
+						ct_json_number(factor[CT_LISTEN_P99]), "clear",
 						disturbance->clear[i][CT_LISTEN_P50] ||
 							disturbance->clear[i][CT_LISTEN_P99]));
 	}
@@ -198,7 +194,7 @@ static void print_json(const struct ct_voice *voice, const struct ct_disturbance
 			     likeness_json(&disturbance->likeness), "presses",
 			     ct_resources_json(disturbance->presses), "victims",
 			     victims_json(voice, disturbance), "host", host_json(disturbance),
-			     "stolen", number_or_null(disturbance->stolen)));
+			     "stolen", ct_json_number(disturbance->stolen)));
 }
 
 void ct_voice_event(const struct ct_voice *voice, const struct ct_disturbance *disturbance)
@@ -232,8 +228,8 @@ static json_t *scores_json(const struct ct_voice *voice, const struct ct_hearing
 					  period.share, "p", period.p);
 		json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:o}", "victim",
 						      voice->job->victims[i].name, "score",
-						      number_or_null(ct_hearing_score(hearing, i)),
-						      "quiet_p50_ns", number_or_null(exp(level)),
+						      ct_json_number(ct_hearing_score(hearing, i)),
+						      "quiet_p50_ns", ct_json_number(exp(level)),
 						      "period", found));
 	}
 	return list;
@@ -277,8 +273,8 @@ void ct_voice_summary(const struct ct_voice *voice, const struct ct_hearing *hea
 			     (json_int_t)hearing->epochs, "disturbed",
 			     (json_int_t)hearing->disturbed, "disturbances",
 			     (json_int_t)hearing->events, "new_levels", (json_int_t)hearing->levels,
-			     "score", number_or_null(ct_hearing_total_score(hearing)), "stolen_s",
-			     number_or_null(hearing->total_stolen_ns / 1e9), "victims",
+			     "score", ct_json_number(ct_hearing_total_score(hearing)), "stolen_s",
+			     ct_json_number(hearing->total_stolen_ns / 1e9), "victims",
 			     scores_json(voice, hearing), "cpu_share", cpu_share));
 }
 

@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What all JSON exports share. JSON has neither NaN nor infinity: what is not known is null. */
+/* What all JSON exports share beyond harness/core/json.h. */
 #ifndef COTENANT_REPORT_JSON_H
 #define COTENANT_REPORT_JSON_H
 
-#include <jansson.h>
-
+#include "harness/core/json.h"
 #include "harness/stats/interval.h"
-
-static inline json_t *ct_json_number(double value)
-{
-	return isfinite(value) ? json_real(value) : json_null();
-}
 
 static inline json_t *ct_json_interval(const struct ct_interval *value)
 {
