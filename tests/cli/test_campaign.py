@@ -38,6 +38,8 @@ intensity = 30
 # Fixed work beside a neighbour that wants the whole of the same core: each gets half of it. One
 # operation is longer than several of the scheduler's slices, so that every one of them meets the
 # neighbour: a shorter one fits in a slice or doesn't, and its median depends on the kernel.
+# The idle one wakes some hundred times a second. At full pace it would a thousand times, and a
+# wake-up on the victim's own CPU costs up to 100 us where a virtual machine's timers are its host's.
 PLANTED = """
 [suite]
 name = planted
@@ -55,6 +57,7 @@ shared = yes
 mode = quantum
 quantum = 25ms
 [aggressor null]
+intensity = 10
 [aggressor cpu]
 threads = 1
 """
