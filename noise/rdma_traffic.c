@@ -155,9 +155,9 @@ static bool add_to_answer(const struct traffic *traffic, const struct ct_rdma_en
  */
 static unsigned timeout_of(const struct traffic *traffic)
 {
-	if (traffic->options.qp_timeout > 0)
-		return (unsigned)traffic->options.qp_timeout;
-	return ct_rdma_is_soft(&traffic->device) ? SOFT_TIMEOUT : CT_RDMA_TIMEOUT;
+	const unsigned asked = (unsigned)traffic->options.qp_timeout;
+
+	return asked == 0 && ct_rdma_is_soft(&traffic->device) ? SOFT_TIMEOUT : asked;
 }
 
 static bool open_ends(struct traffic *traffic, struct ct_error *err)
